@@ -1,0 +1,195 @@
+-- A job is an actor: one row, one mailbox, one owner at a time. next_run_at says when an
+-- orchestrator should look at it next; that one column is queue, retry timer, wake-up and lease
+-- expiry at once.
+
+create table public.jobs (
+  id uuid primary key default extensions.uuid_generate_v4(),
+  user_id uuid not null default auth.uid()
+    constraint jobs_user_fk references auth.users (id) on delete cascade,
+  workflow_id text not null constraint jobs_workflow_fk references public.workflows (id),
+  current_step_id text,
+  status text not null default 'pending'
+    constraint jobs_status_known check (status in ('pending', 'running', 'awaiting_retry',
+      'waiting', 'paused', 'completed', 'failed', 'cancelled')),
+  input_data jsonb,
+  step_data jsonb not null default '{}'::jsonb
+    constraint jobs_step_data_object check (jsonb_typeof(step_data) = 'object'),
+  final_result jsonb,
+  created_at timestamptz not null default millrace.now(),
+  started_at timestamptz,
+  last_updated_at timestamptz not null default millrace.now(),
+  completed_at timestamptz,
+  error_message text,
+  retry_count integer not null default 0
+    constraint jobs_retry_count_positive check (retry_count >= 0),
+  max_retries integer not null default 3
+    constraint jobs_max_retries_range check (max_retries between 0 and 1000),
+  next_retry_at timestamptz,
+  state_history jsonb not null default '[]'::jsonb
+    constraint jobs_state_history_array check (jsonb_typeof(state_history) = 'array'),
+
+  -- Beside the columns above, what durability needs.
+  workflow_version integer not null,
+  priority smallint not null default 5 constraint jobs_priority_range check (priority between 0 and 9),
+  run_at timestamptz,
+  deadline_at timestamptz,
+  idempotency_key text
+    constraint jobs_idempotency_key_length check (length(idempotency_key) between 1 and 200),
+  metadata jsonb not null default '{}'::jsonb
+    constraint jobs_metadata_object check (jsonb_typeof(metadata) = 'object'),
+  error jsonb,
+  trace_id uuid not null default gen_random_uuid(),
+  parent_job_id uuid constraint jobs_parent_fk references public.jobs (id) on delete cascade,
+  parent_step_id text,
+  item_index integer,
+
+  -- The engine's own.
+  next_run_at timestamptz,
+  lease_token uuid,
+  wake_requested boolean not null default false,
+  version bigint not null default 0,
+  redeliveries smallint not null default 0,
+  state jsonb not null default '{}'::jsonb
+    constraint jobs_state_object check (jsonb_typeof(state) = 'object'),
+
+  constraint jobs_workflow_version_fk foreign key (workflow_id, workflow_version)
+    references public.workflow_versions (workflow_id, version),
+  constraint jobs_parent_complete check ((parent_job_id is null) = (parent_step_id is null)),
+  constraint jobs_schedule_matches_status check (
+    case
+      when status = 'running' then lease_token is not null and next_run_at is not null
+      when status = 'awaiting_retry' then
+        lease_token is null and next_run_at is not null and next_retry_at is not null
+      when status in ('pending', 'waiting', 'paused') then lease_token is null
+      else lease_token is null and next_run_at is null
+    end),
+  constraint jobs_ended_has_end_time check (
+    (completed_at is not null) = (status in ('completed', 'failed', 'cancelled'))),
+  constraint jobs_failed_has_error check (status <> 'failed' or error_message is not null),
+  constraint jobs_started_before_ended check (completed_at >= started_at)
+)
+-- Steps that move a job change no indexed column; the free space lets them stay on their page (HOT).
+with (fillfactor = 75);
+
+comment on table public.jobs is 'One row per execution of a workflow, owned by the user who started it.';
+comment on column public.jobs.current_step_id is 'The program counter: the step that runs, waits or ran last.';
+comment on column public.jobs.step_data is 'Latest result of each step: {step_id: {output, status, error, attempts}}.';
+comment on column public.jobs.retry_count is 'Retries used by the current visit of the current step.';
+comment on column public.jobs.max_retries is 'How many retries a step gets where neither step, definition nor transformer says.';
+comment on column public.jobs.priority is '0 to 9, higher runs first.';
+comment on column public.jobs.run_at is 'Not to be started before; null is at once.';
+comment on column public.jobs.deadline_at is 'When the job fails with timeout if it has not ended.';
+comment on column public.jobs.trace_id is 'W3C trace id that runs from the request to the executors.';
+comment on column public.jobs.next_run_at is
+  'When an orchestrator should look at the job next: due time, retry time, wake-up, or lease expiry while running; null while it waits for the outside or has ended.';
+comment on column public.jobs.lease_token is 'The orchestrator run that owns the job; null when nobody does.';
+comment on column public.jobs.wake_requested is 'A message came in while a lease was held: look again.';
+comment on column public.jobs.version is 'Counts claims and commits; a commit must name the one it read.';
+comment on column public.jobs.redeliveries is 'How often the current attempt was delivered again after its owner was lost.';
+comment on column public.jobs.state is 'The engine''s program state: visit, attempt and what a parked step waits for.';
+
+-- The queue. Finished jobs are not in it, so its size is that of the work at hand.
+create index jobs_due_idx on public.jobs (priority desc, next_run_at) where next_run_at is not null;
+create index jobs_user_created_idx on public.jobs (user_id, created_at desc, id desc);
+create index jobs_workflow_created_idx on public.jobs (workflow_id, workflow_version, created_at);
+create unique index jobs_idempotency_key_idx on public.jobs (user_id, idempotency_key)
+  where idempotency_key is not null;
+create index jobs_parent_idx on public.jobs (parent_job_id) where parent_job_id is not null;
+create index jobs_completed_at_idx on public.jobs (completed_at) where completed_at is not null;
+
+-- A new job, however it comes in: pinned to the current version, due at run_at.
+create function millrace.prepare_job() returns trigger
+language plpgsql set search_path = ''
+as $$
+declare
+  v_version integer;
+  v_timeout_seconds double precision;
+begin
+  select w.version, (w.definition ->> 'timeout_seconds')::double precision
+  into v_version, v_timeout_seconds
+  from public.workflows w where w.id = new.workflow_id;
+  if not found then
+    raise exception 'Cannot start job as there is no workflow ''%''', new.workflow_id
+      using errcode = 'MR001';
+  end if;
+  if pg_column_size(new.input_data) > 4194304 then
+    raise exception 'Cannot start job as its input_data must be <= 4194304 bytes: current size is %',
+      pg_column_size(new.input_data) using errcode = 'MR006';
+  end if;
+  new.workflow_version := coalesce(new.workflow_version, v_version);
+  if new.status = 'pending' then
+    new.next_run_at := coalesce(new.next_run_at, new.run_at, new.created_at);
+  end if;
+  if v_timeout_seconds is not null then
+    new.deadline_at := coalesce(new.deadline_at,
+      greatest(new.run_at, new.created_at) + make_interval(secs => v_timeout_seconds));
+  end if;
+  new.state_history := jsonb_build_array(
+    jsonb_build_object('from', null, 'to', new.status, 'at', new.created_at));
+  return new;
+end;
+$$;
+comment on function millrace.prepare_job() is
+  'Pins a new job to its workflow''s version and makes it due. Raises MR001 (no such workflow), MR006 (input too large).';
+revoke execute on function millrace.prepare_job() from public;
+create trigger jobs_prepare before insert on public.jobs
+  for each row execute function millrace.prepare_job();
+
+-- The history is the database's, so that no way of changing a status can forget it. Bounded: the
+-- first entry and the last 99 stay.
+create function millrace.record_job_transition() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  new.state_history := case
+      when jsonb_array_length(old.state_history) >= 100 then old.state_history - 1
+      else old.state_history
+    end || jsonb_strip_nulls(jsonb_build_object(
+      'from', old.status, 'to', new.status, 'at', new.last_updated_at,
+      'step_id', new.current_step_id, 'error', new.error ->> 'code'));
+  return new;
+end;
+$$;
+comment on function millrace.record_job_transition() is
+  'Appends one entry to state_history for a change of status.';
+revoke execute on function millrace.record_job_transition() from public;
+
+create function millrace.touch_last_updated_at() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  new.last_updated_at := millrace.now();
+  return new;
+end;
+$$;
+comment on function millrace.touch_last_updated_at() is
+  'Sets last_updated_at where the update did not do so itself.';
+revoke execute on function millrace.touch_last_updated_at() from public;
+
+-- Triggers fire in the order of their names: the time first, as the history quotes it.
+create trigger jobs_a_touch_last_updated_at before update on public.jobs
+  for each row when (new.last_updated_at = old.last_updated_at)
+  execute function millrace.touch_last_updated_at();
+create trigger jobs_b_record_transition before update on public.jobs
+  for each row when (new.status is distinct from old.status)
+  execute function millrace.record_job_transition();
+
+alter table public.jobs enable row level security;
+revoke all on public.jobs from anon, authenticated, service_role;
+grant select, insert, update, delete on public.jobs to service_role;
+-- Users see their jobs whole, but write only what the engine does not decide by.
+grant select, delete on public.jobs to authenticated;
+grant insert (user_id, workflow_id, input_data, idempotency_key, priority, run_at, max_retries,
+  metadata, trace_id) on public.jobs to authenticated;
+grant update (metadata) on public.jobs to authenticated;
+
+create policy jobs_select_own on public.jobs
+  for select to authenticated using ((select auth.uid()) = user_id);
+create policy jobs_insert_own on public.jobs
+  for insert to authenticated with check ((select auth.uid()) = user_id);
+create policy jobs_update_own on public.jobs
+  for update to authenticated
+  using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
+create policy jobs_delete_own_ended on public.jobs
+  for delete to authenticated
+  using ((select auth.uid()) = user_id and status in ('completed', 'failed', 'cancelled'));

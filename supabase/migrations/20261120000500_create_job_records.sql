@@ -1,0 +1,115 @@
+-- What a job leaves behind (attempts, events), what comes to it from outside (the mailbox), and
+-- who is working (orchestrators).
+
+create table public.job_steps (
+  job_id uuid not null constraint job_steps_job_fk references public.jobs (id) on delete cascade,
+  step_id text not null,
+  visit integer not null constraint job_steps_visit_positive check (visit > 0),
+  attempt integer not null constraint job_steps_attempt_not_negative check (attempt >= 0),
+  status text not null constraint job_steps_status_known
+    check (status in ('completed', 'failed', 'skipped', 'cancelled')),
+  transformer_id text,
+  input jsonb,
+  output jsonb,
+  error jsonb,
+  redeliveries smallint not null default 0,
+  started_at timestamptz not null,
+  ended_at timestamptz not null,
+  constraint job_steps_pk primary key (job_id, step_id, visit, attempt),
+  constraint job_steps_started_before_ended check (started_at <= ended_at),
+  constraint job_steps_failed_has_error check ((status = 'failed') = (error is not null))
+);
+comment on table public.job_steps is
+  'One row per attempt of a step, written once, when the attempt ended. The key is what makes "recorded once" hold.';
+comment on column public.job_steps.visit is 'Counts the entries into this step: a loop comes again.';
+comment on column public.job_steps.attempt is '1 is the first try; 0 for a step that was skipped.';
+create index job_steps_ended_at_idx on public.job_steps using brin (ended_at);
+
+create table public.job_events (
+  id bigint generated always as identity primary key,
+  job_id uuid not null constraint job_events_job_fk references public.jobs (id) on delete cascade,
+  type text not null constraint job_events_type_format check (type ~ '^[a-z][a-z_]{0,63}$'),
+  step_id text,
+  data jsonb,
+  created_at timestamptz not null default millrace.now()
+);
+comment on table public.job_events is
+  'What happened to a job and stands in no other row: retries, redeliveries, late results, requests to cancel.';
+create index job_events_job_idx on public.job_events (job_id, id);
+
+create table public.job_inbox (
+  id bigint generated always as identity primary key,
+  job_id uuid not null constraint job_inbox_job_fk references public.jobs (id) on delete cascade,
+  kind text not null constraint job_inbox_kind_known check (kind in ('cancel', 'step_result')),
+  step_id text,
+  visit integer,
+  attempt integer,
+  payload jsonb not null default '{}'::jsonb
+    constraint job_inbox_payload_object check (jsonb_typeof(payload) = 'object'),
+  created_at timestamptz not null default millrace.now(),
+  constraint job_inbox_result_names_attempt check (
+    kind <> 'step_result' or (step_id is not null and visit is not null and attempt is not null))
+);
+comment on table public.job_inbox is
+  'A job''s mailbox: what comes from outside waits here for the owner of the lease; the commit that consumed a message deletes it.';
+create index job_inbox_job_idx on public.job_inbox (job_id, id);
+
+-- The wake-up belongs to the message. The job's row is locked first, so a commit that parks the
+-- job either sees wake_requested or comes after this transaction and is seen by the next claim.
+create function millrace.wake_job() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_now timestamptz := millrace.now();
+begin
+  update public.jobs
+  set wake_requested = true,
+      next_run_at = case when lease_token is null then v_now else next_run_at end,
+      last_updated_at = v_now
+  where id = new.job_id and status not in ('completed', 'failed', 'cancelled');
+  if not found then
+    raise exception 'Cannot send a message to job % as it has ended', new.job_id
+      using errcode = 'MR007';
+  end if;
+  return new;
+end;
+$$;
+comment on function millrace.wake_job() is
+  'Wakes the job that a message is for. Raises MR007 when the job has ended.';
+revoke execute on function millrace.wake_job() from public;
+create trigger job_inbox_wake_job before insert on public.job_inbox
+  for each row execute function millrace.wake_job();
+
+-- Unlogged: signs of life, worthless after a crash.
+create unlogged table public.orchestrators (
+  lease_token uuid primary key,
+  started_at timestamptz not null,
+  last_turn_at timestamptz not null,
+  in_flight integer not null,
+  free_slots integer not null,
+  last_batch integer not null
+);
+comment on table public.orchestrators is
+  'The orchestrator runs at work: written by each turn, deleted when a run ends.';
+
+alter table public.job_steps enable row level security;
+alter table public.job_events enable row level security;
+alter table public.job_inbox enable row level security;
+alter table public.orchestrators enable row level security;
+revoke all on public.job_steps, public.job_events, public.job_inbox, public.orchestrators
+  from anon, authenticated, service_role;
+grant select, insert, update, delete
+  on public.job_steps, public.job_events, public.job_inbox, public.orchestrators to service_role;
+grant select on public.job_steps, public.job_events to authenticated;
+-- A user may ask for one thing only: that a job of his be cancelled.
+grant insert (job_id, kind, payload) on public.job_inbox to authenticated;
+
+create policy job_steps_select_own on public.job_steps
+  for select to authenticated using (exists (
+    select from public.jobs j where j.id = job_id and j.user_id = (select auth.uid())));
+create policy job_events_select_own on public.job_events
+  for select to authenticated using (exists (
+    select from public.jobs j where j.id = job_id and j.user_id = (select auth.uid())));
+create policy job_inbox_insert_cancel_own on public.job_inbox
+  for insert to authenticated with check (kind = 'cancel' and exists (
+    select from public.jobs j where j.id = job_id and j.user_id = (select auth.uid())));

@@ -1,0 +1,74 @@
+-- The safety net: every few seconds the database looks whether something is due, and only then
+-- calls an orchestrator.
+create function public.tick() returns jsonb
+language plpgsql security definer
+set search_path = ''
+set enable_seqscan = off
+as $$
+declare
+  v_now timestamptz := millrace.now();
+  v_due integer;
+  v_kicks integer := 0;
+  v_settings millrace.settings;
+begin
+  update millrace.pulse set last_tick_at = v_now
+  where id = (select p.id from millrace.pulse p for update skip locked);
+  select s.* into strict v_settings from millrace.settings s;
+  select count(*) into v_due
+  from (
+    select from generate_series(0, 9) as level (priority)
+    cross join lateral (
+      select from public.jobs j
+      where j.priority = level.priority and j.next_run_at <= v_now
+      limit v_settings.max_orchestrators * v_settings.jobs_per_orchestrator
+    ) as due
+    limit v_settings.max_orchestrators * v_settings.jobs_per_orchestrator
+  ) as looked_at;
+  if v_due > 0 then
+    v_kicks := least(v_settings.max_orchestrators,
+      ceil(v_due::numeric / v_settings.jobs_per_orchestrator)::integer);
+    if millrace.post_kicks(v_kicks, 'tick') is null then
+      v_kicks := 0;
+      raise warning 'Millrace cannot call its orchestrator: set the Vault secrets millrace_project_url and millrace_secret_key';
+    end if;
+  end if;
+  return jsonb_build_object('due', v_due, 'kicks', v_kicks);
+end;
+$$;
+comment on function public.tick() is
+  'Calls as many orchestrators as due jobs call for, none when nothing is due. Answers {due (counted up to max_orchestrators × jobs_per_orchestrator), kicks}.';
+revoke execute on function public.tick() from public, anon, authenticated;
+grant execute on function public.tick() to service_role;
+
+-- Finished jobs go after retention_days, with all that hangs on them; in batches, so that no
+-- transaction is long.
+create function public.prune_jobs(p_batch integer default 5000) returns integer
+language plpgsql set search_path = ''
+as $$
+declare
+  v_before timestamptz;
+  v_deleted integer;
+begin
+  select millrace.now() - make_interval(days => s.retention_days) into strict v_before
+  from millrace.settings s;
+  delete from public.jobs
+  where id = any (array(
+    select j.id from public.jobs j
+    where j.completed_at < v_before and j.parent_job_id is null
+    order by j.completed_at limit p_batch
+    for update skip locked));
+  get diagnostics v_deleted = row_count;
+  delete from public.orchestrators where last_turn_at < millrace.now() - interval '1 hour';
+  return v_deleted;
+end;
+$$;
+comment on function public.prune_jobs(integer) is
+  'Deletes up to p_batch jobs that ended more than retention_days ago, and answers how many.';
+revoke execute on function public.prune_jobs(integer) from public, anon, authenticated;
+grant execute on function public.prune_jobs(integer) to service_role;
+
+select cron.schedule('millrace-tick', '5 seconds', 'select public.tick()');
+select cron.schedule('millrace-prune-jobs', '*/10 * * * *', 'select public.prune_jobs()');
+-- pg_cron never prunes its own log.
+select cron.schedule('millrace-prune-cron-log', '23 * * * *',
+  'delete from cron.job_run_details where end_time < now() - interval ''1 day''');
