@@ -2,21 +2,47 @@
 -- templates and expressions are parsed by the engine, which fails a job with definition_invalid
 -- where this check could not see the fault.
 
+-- Where an on_error leads: a step id, or a list of {errors, next_step}. As rows (place, target).
+create function millrace.on_error_targets(p_place text, p_on_error jsonb)
+returns table (place text, target jsonb)
+language sql immutable set search_path = ''
+as $$
+  select p_place, p_on_error
+  where p_on_error is not null and jsonb_typeof(p_on_error) <> 'array'
+  union all
+  select format('%s[%s].next_step', p_place, entry.position - 1), entry.value -> 'next_step'
+  from jsonb_array_elements(case when jsonb_typeof(p_on_error) = 'array' then p_on_error end)
+    with ordinality as entry (value, position)
+$$;
+comment on function millrace.on_error_targets(text, jsonb) is 'The targets of an on_error: (place, target) rows.';
+revoke execute on function millrace.on_error_targets(text, jsonb) from public;
+
+-- Targets that are no steps, as rows (place, fault).
+create function millrace.target_problems(p_steps jsonb, p_place text, p_target jsonb)
+returns table (place text, fault text)
+language sql immutable set search_path = ''
+as $$
+  select p_place, 'must be the id of a step'
+  where jsonb_typeof(p_target) is distinct from 'string'
+  union all
+  select p_place, format('no step ''%s''', p_target #>> '{}')
+  where jsonb_typeof(p_target) = 'string' and not p_steps ? (p_target #>> '{}')
+$$;
+comment on function millrace.target_problems(jsonb, text, jsonb) is
+  'What is wrong with a reference to a step: (place, fault) rows.';
+revoke execute on function millrace.target_problems(jsonb, text, jsonb) from public;
+
 -- What is wrong with one step, as rows (place, fault).
 create function millrace.step_problems(p_steps jsonb, p_step_id text, p_step jsonb)
 returns table (place text, fault text)
 language sql stable set search_path = ''
 as $$
   with targets as (
-    select 'next_step' as field, p_step -> 'next_step' as target
+    select format('steps.%s.next_step', p_step_id) as place, p_step -> 'next_step' as target
+    where coalesce(jsonb_typeof(p_step -> 'next_step'), 'null') <> 'null'
     union all
-    select 'on_error', p_step -> 'on_error'
-    where jsonb_typeof(p_step -> 'on_error') is distinct from 'array'
-    union all
-    select format('on_error[%s].next_step', entry.position - 1), entry.value -> 'next_step'
-    from jsonb_array_elements(
-      case when jsonb_typeof(p_step -> 'on_error') = 'array' then p_step -> 'on_error' end
-    ) with ordinality as entry (value, position)
+    select handler.place, handler.target
+    from millrace.on_error_targets(format('steps.%s.on_error', p_step_id), p_step -> 'on_error') as handler
   )
   select 'steps.' || p_step_id, 'a step id must match ^[A-Za-z][A-Za-z0-9_-]{0,63}$'
   where p_step_id !~ '^[A-Za-z][A-Za-z0-9_-]{0,63}$'
@@ -45,11 +71,9 @@ as $$
   where jsonb_typeof(p_step -> 'transformer_id') = 'string'
     and not exists (select from public.transformers t where t.id = p_step ->> 'transformer_id')
   union all
-  select format('steps.%s.%s', p_step_id, field), 'must be the id of a step, or null'
-  from targets where jsonb_typeof(target) not in ('string', 'null')
-  union all
-  select format('steps.%s.%s', p_step_id, field), format('no step ''%s''', target #>> '{}')
-  from targets where jsonb_typeof(target) = 'string' and not p_steps ? (target #>> '{}')
+  select problem.place, problem.fault
+  from targets
+  cross join lateral millrace.target_problems(p_steps, targets.place, targets.target) as problem
 $$;
 comment on function millrace.step_problems(jsonb, text, jsonb) is
   'What is structurally wrong with one step of a definition: (place, fault) rows.';
@@ -61,7 +85,11 @@ language sql stable set search_path = ''
 as $$
   with recursive reached (step_id) as (
     select start.step_id
-    from (values (p_definition ->> 'start_step'), (p_definition ->> 'on_error')) as start (step_id)
+    from (
+      select p_definition ->> 'start_step' as step_id
+      union all
+      select target #>> '{}' from millrace.on_error_targets('', p_definition -> 'on_error')
+    ) as start
     where p_definition -> 'steps' ? start.step_id
     union
     select target.step_id
@@ -72,13 +100,7 @@ as $$
     cross join lateral (
       select from_step.step ->> 'next_step' as step_id
       union all
-      select from_step.step ->> 'on_error'
-      where jsonb_typeof(from_step.step -> 'on_error') = 'string'
-      union all
-      select entry ->> 'next_step'
-      from jsonb_array_elements(case
-        when jsonb_typeof(from_step.step -> 'on_error') = 'array' then from_step.step -> 'on_error'
-      end) as entry
+      select target #>> '{}' from millrace.on_error_targets('', from_step.step -> 'on_error')
     ) as target
     where p_definition -> 'steps' ? target.step_id
   )
@@ -103,7 +125,7 @@ begin
   return query
     select key, 'unknown key' from jsonb_object_keys(p_definition) as key
     where key <> all (array['title', 'description', 'start_step', 'steps', 'output_map',
-      'input_schema', 'retry', 'on_error', 'max_step_visits', 'timeout_seconds']);
+      'input_schema', 'retry', 'on_error', 'max_step_visits', 'timeout_seconds', 'metadata']);
   if octet_length(p_definition::text) > 1048576 then
     return query select 'definition', 'must be at most 1 MiB';
     return;
@@ -121,11 +143,10 @@ begin
   elsif not v_steps ? (p_definition ->> 'start_step') then
     return query select 'start_step', format('no step ''%s''', p_definition ->> 'start_step');
   end if;
-  if jsonb_typeof(p_definition -> 'on_error') not in ('string', 'null') then
-    return query select 'on_error', 'must be the id of a step, or null';
-  elsif p_definition ->> 'on_error' is not null and not v_steps ? (p_definition ->> 'on_error') then
-    return query select 'on_error', format('no step ''%s''', p_definition ->> 'on_error');
-  end if;
+  return query
+    select problem.place, problem.fault
+    from millrace.on_error_targets('on_error', p_definition -> 'on_error') as handler
+    cross join lateral millrace.target_problems(v_steps, handler.place, handler.target) as problem;
   return query
     select problem.place, problem.fault
     from jsonb_each(v_steps) as step
@@ -162,7 +183,8 @@ $$;
 comment on function millrace.check_workflow_definition() is
   'Refuses a definition that is structurally wrong with MR004, naming every place (at most 20).';
 revoke execute on function millrace.check_workflow_definition() from public;
-grant execute on function millrace.step_problems(jsonb, text, jsonb),
+grant execute on function millrace.on_error_targets(text, jsonb),
+  millrace.target_problems(jsonb, text, jsonb), millrace.step_problems(jsonb, text, jsonb),
   millrace.unreachable_steps(jsonb), millrace.definition_problems(jsonb) to service_role;
 
 create trigger workflows_check_definition

@@ -1,0 +1,85 @@
+import type { z } from "zod";
+import { STEP_TYPES } from "../../contracts/definition.ts";
+import { placeOf } from "../place.ts";
+import { type Problem, show } from "../problem.ts";
+
+type Issue = z.core.$ZodIssue;
+
+const NOUNS: Readonly<Record<string, string>> = {
+  array: "a list",
+  boolean: "true or false",
+  int: "an integer",
+  number: "a number",
+  object: "an object",
+  record: "an object",
+  string: "a string",
+};
+
+/**
+ * What the schema of a definition found wrong, as problems that a user can act on.
+ * @param raw the value that the schema was applied to
+ * @param base where that value stands in the definition
+ */
+export function describeIssue(issue: Issue, raw: unknown, base: readonly PropertyKey[]): Problem[] {
+  const keys = [...base, ...issue.path];
+  const value = valueAt(raw, issue.path);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      path: placeOf([...keys, key]),
+      message: "is not a known key",
+    }));
+  }
+  if (issue.code === "invalid_union" && issue.errors.length > 0) {
+    return describeUnion(issue.errors, value, keys);
+  }
+  const message = value === undefined ? "is required" : describeValue(issue, value);
+  return [{ path: placeOf(keys), message }];
+}
+
+/** Of a value that may have several forms, the faults in the one form that it has. */
+function describeUnion(
+  forms: readonly (readonly Issue[])[],
+  value: unknown,
+  keys: readonly PropertyKey[],
+): Problem[] {
+  const meant = forms.find((issues) => !issues.some(isOtherType));
+  if (meant !== undefined) return meant.flatMap((issue) => describeIssue(issue, value, keys));
+  const nouns = forms.flat().filter(isOtherType).map(({ expected }) => NOUNS[expected] ?? expected);
+  const message = `must be ${nouns.join(" or ")}: current value is ${show(value)}`;
+  return [{ path: placeOf(keys), message }];
+}
+
+function isOtherType(issue: Issue): issue is z.core.$ZodIssueInvalidType {
+  return issue.code === "invalid_type" && issue.path.length === 0;
+}
+
+function describeValue(issue: Issue, value: unknown): string {
+  const current = `: current value is ${show(value)}`;
+  switch (issue.code) {
+    case "invalid_type":
+      return `must be ${NOUNS[issue.expected] ?? issue.expected}${current}`;
+    case "invalid_value":
+      return `must be one of ${issue.values.join(", ")}${current}`;
+    case "too_small":
+      return `must ${bound(issue.origin, issue.inclusive ? ">=" : ">", issue.minimum)}${current}`;
+    case "too_big":
+      return `must ${bound(issue.origin, issue.inclusive ? "<=" : "<", issue.maximum)}${current}`;
+    case "invalid_union":
+      // The only union that is told apart by a key is that of the steps.
+      return `must be one of ${STEP_TYPES.join(", ")}${current}`;
+    default:
+      return `${issue.message}${current}`;
+  }
+}
+
+function bound(origin: string, sign: string, limit: number | bigint): string {
+  if (origin === "string") return `have a length ${sign} ${limit}`;
+  return origin === "array" ? `have a number of items ${sign} ${limit}` : `be ${sign} ${limit}`;
+}
+
+function valueAt(raw: unknown, keys: readonly PropertyKey[]): unknown {
+  return keys.reduce<unknown>(
+    (value, key) => (value as Record<PropertyKey, unknown> | null | undefined)?.[key],
+    raw,
+  );
+}

@@ -1,0 +1,226 @@
+import { type ErrorInfo, errorInfo } from "../contracts/errors.ts";
+import type { AttemptResult, Delivery, Effect, SentAttempt } from "./decision.ts";
+import type { CheckedStep } from "./definition/check.ts";
+import type { PlanDraft } from "./draft.ts";
+import { EngineError } from "./errors.ts";
+import { entryOf, evaluationContext } from "./job.ts";
+import { findErrorHandler } from "./on_error.ts";
+import { decideRetry, resolveRetryPolicy } from "./retry.ts";
+import { handlerOf } from "./steps/index.ts";
+
+/** An attempt that failed, before it is settled. */
+type FailedAttempt = SentAttempt & { readonly error: ErrorInfo };
+
+/** Steps that one decision may pass through, so that none grows without bound before it is kept. */
+const MAX_MOVES = 100;
+
+/** Goes on from the current step until something has to be waited for, or the job ends. */
+export async function advance(draft: PlanDraft): Promise<Effect> {
+  const checked = currentStep(draft);
+  const sent = { input: null, startedAt: draft.now };
+  try {
+    if (await isSkipped(draft, checked)) return await skip(draft, checked);
+    const outcome = await handlerOf(checked).begin(draft.job, checked, draft.context);
+    switch (outcome.type) {
+      case "dispatch":
+        return { type: "dispatch", delivery: withinDeadline(draft, outcome.delivery) };
+      case "completed":
+        return await completeStep(draft, outcome.output, sent);
+    }
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return await failAttempt(draft, { ...sent, error: error.info });
+  }
+}
+
+/** Takes the result of the current attempt. */
+export async function settle(
+  draft: PlanDraft,
+  result: Exclude<AttemptResult, { status: "accepted" }>,
+  sent: SentAttempt,
+): Promise<Effect> {
+  return result.status === "completed"
+    ? await completeStep(draft, result.output, sent)
+    : await failAttempt(draft, { ...sent, error: result.error });
+}
+
+/** Settles an attempt that failed: again later, or on to an error handler, or the end. */
+export async function failAttempt(draft: PlanDraft, failed: FailedAttempt): Promise<Effect> {
+  const { job, context } = draft;
+  const { error } = failed;
+  const checked = currentStep(draft);
+  record(draft, checked, "failed", failed, { error });
+  if (isPastDeadline(draft)) return failPastDeadline(draft);
+  const decision = decideRetry({
+    policy: resolveRetryPolicy({
+      step: checked.step.retry,
+      definition: context.definition.retry,
+      transformer: transformerOf(draft, checked)?.retry,
+      job_max_retries: job.max_retries,
+    }),
+    error,
+    retriesUsed: job.retry_count,
+    random: context.random,
+  });
+  if (decision.retry) {
+    draft.event("retry_scheduled", {
+      attempt: job.state.attempt + 1,
+      delay_seconds: decision.delay_seconds,
+      code: error.code,
+    });
+    draft.setJob({ retry_count: job.retry_count + 1 });
+    draft.setState({ attempt: job.state.attempt + 1, waiting: undefined });
+    return draft.park("awaiting_retry", context.now + decision.delay_seconds * 1000);
+  }
+  draft.setEntry({ output: null, status: "failed", error, attempts: job.state.attempt });
+  return await handleError(draft, checked, error);
+}
+
+/** Ends the job as cancelled. @param sent the attempt that is out, or waits for its callback */
+export function cancelJob(draft: PlanDraft, reason: string, sent: SentAttempt | undefined): Effect {
+  if (sent !== undefined) record(draft, currentStep(draft), "cancelled", sent, {});
+  return draft.cancel(reason);
+}
+
+/** Whether the time limit of the whole job has passed. */
+export function isPastDeadline({ job, context }: PlanDraft): boolean {
+  return job.deadline_at !== null && context.now >= Date.parse(job.deadline_at);
+}
+
+/** Ends the job as failed with `timeout`. */
+export function failPastDeadline(draft: PlanDraft): Effect {
+  return draft.fail(errorInfo("timeout", `Job did not end before ${draft.job.deadline_at}`));
+}
+
+/**
+ * What the current attempt was sent, computed once more for its record: an owner that comes later
+ * does not have it.
+ */
+export async function recallInput(draft: PlanDraft): Promise<unknown> {
+  const checked = currentStep(draft);
+  try {
+    const outcome = await handlerOf(checked).begin(draft.job, checked, draft.context);
+    return outcome.type === "dispatch" ? outcome.delivery.input : null;
+  } catch (error) {
+    // Its transformer may be gone by now; that does not undo that the attempt was sent.
+    if (!(error instanceof EngineError)) throw error;
+    return null;
+  }
+}
+
+/** Input that does not fit the workflow's schema, as an error; null when it fits. */
+export function checkInput({ job, context }: PlanDraft): ErrorInfo | null {
+  const problems = context.definition.inputProblems(job.input_data);
+  if (problems.length === 0) return null;
+  const message = problems.map((problem) => `${problem.path}: ${problem.message}`).join("; ");
+  return errorInfo("input_invalid", `Input does not fit the workflow's input_schema: ${message}`, {
+    details: problems,
+  });
+}
+
+async function isSkipped({ job }: PlanDraft, { when }: CheckedStep): Promise<boolean> {
+  if (when === null || job.state.attempt > 1) return false;
+  return !(await when.test(evaluationContext(job)));
+}
+
+async function skip(draft: PlanDraft, checked: CheckedStep): Promise<Effect> {
+  record(draft, checked, "skipped", { input: null, startedAt: draft.now }, {});
+  draft.setEntry({ output: null, status: "skipped", error: null, attempts: 0 });
+  // A step that did nothing hands nothing on: what came before it still leads to the next.
+  return await goTo(draft, checked.step.next_step, draft.job.state.previous_step);
+}
+
+async function completeStep(draft: PlanDraft, output: unknown, sent: SentAttempt): Promise<Effect> {
+  const checked = currentStep(draft);
+  record(draft, checked, "completed", sent, { output });
+  const attempts = draft.job.state.attempt;
+  draft.setEntry({ output, status: "completed", error: null, attempts });
+  return await goTo(draft, checked.step.next_step, checked.id);
+}
+
+async function handleError(
+  draft: PlanDraft,
+  checked: CheckedStep,
+  error: ErrorInfo,
+): Promise<Effect> {
+  const { definition } = draft.context;
+  const own = findErrorHandler(checked.step.on_error, error.code);
+  if (own !== null) {
+    draft.event("error_handled", { code: error.code, next_step: own });
+    return await goTo(draft, own, checked.id);
+  }
+  const last = findErrorHandler(definition.on_error, error.code);
+  if (last !== null && !draft.job.state.handling_error) {
+    draft.event("error_handled", { code: error.code, next_step: last });
+    draft.setState({ handling_error: true });
+    return await goTo(draft, last, checked.id);
+  }
+  return draft.fail(error);
+}
+
+/** Enters the next step, or completes the job where there is none. */
+async function goTo(
+  draft: PlanDraft,
+  next: string | null | undefined,
+  previous: string | null,
+): Promise<Effect> {
+  if (next === null || next === undefined) return await finish(draft, previous);
+  const { max_step_visits: budget } = draft.context.definition;
+  if (draft.job.state.steps_visited >= budget) {
+    return draft.fail(errorInfo(
+      "step_budget_exceeded",
+      `Job must end within ${budget} steps (max_step_visits): it would enter '${next}' as one more`,
+    ));
+  }
+  draft.enter(next, previous);
+  return draft.moves < MAX_MOVES ? await advance(draft) : { type: "again" };
+}
+
+async function finish(draft: PlanDraft, previous: string | null): Promise<Effect> {
+  const { outputMap } = draft.context.definition;
+  if (outputMap === null) {
+    return draft.complete(previous === null ? null : entryOf(draft.job, previous)?.output ?? null);
+  }
+  try {
+    return draft.complete(await outputMap.evaluate(evaluationContext(draft.job)));
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return draft.fail(error.info);
+  }
+}
+
+function record(
+  draft: PlanDraft,
+  checked: CheckedStep,
+  status: "completed" | "failed" | "skipped" | "cancelled",
+  sent: SentAttempt,
+  { output = null, error = null }: { output?: unknown; error?: ErrorInfo | null },
+): void {
+  const transformer_id = handlerOf(checked).transformerId(checked.step);
+  const { input, startedAt } = sent;
+  draft.recordAttempt({ status, input, startedAt, output, error, transformer_id });
+}
+
+/** No attempt may take longer than its job has left. */
+function withinDeadline({ job, context }: PlanDraft, delivery: Delivery): Delivery {
+  if (job.deadline_at === null) return delivery;
+  const left = Math.max((Date.parse(job.deadline_at) - context.now) / 1000, 0.001);
+  return left < delivery.timeoutSeconds ? { ...delivery, timeoutSeconds: left } : delivery;
+}
+
+function transformerOf({ context }: PlanDraft, checked: CheckedStep) {
+  const id = handlerOf(checked).transformerId(checked.step);
+  return id === null ? undefined : context.transformers.get(id);
+}
+
+/** @throws {EngineError} `definition_invalid` where the row names a step that the definition lacks. */
+export function currentStep({ job, context }: PlanDraft): CheckedStep {
+  const checked = context.definition.steps.get(job.current_step_id);
+  if (checked === undefined) {
+    throw new EngineError(
+      "definition_invalid",
+      `Cannot go on as version ${job.workflow_version} of workflow '${job.workflow_id}' has no step '${job.current_step_id}'`,
+    );
+  }
+  return checked;
+}

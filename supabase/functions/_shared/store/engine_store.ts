@@ -1,0 +1,46 @@
+import type { SupabaseClient } from "@supabase/supabase-js";
+import { type TurnReply, turnReplySchema, type TurnRequest } from "../contracts/turn.ts";
+import { unwrap } from "./errors.ts";
+import { retrying, type Sleep } from "./retrying.ts";
+
+/** What the orchestrator does in the database: one method per SQL function. */
+export interface EngineStore {
+  /**
+   * Commits, extends and claims in one transaction. Sent again after a conflict or a broken
+   * connection: a commit that was applied already is reported as committed, not applied twice.
+   *
+   * @throws {DatabaseUnavailableError} when the database does not answer
+   * @throws {StoreError} when it refuses, and nothing was written
+   */
+  turn(request: TurnRequest): Promise<TurnReply>;
+  /** Lets the database call fresh orchestrators for what is due. Throws as `turn` does. */
+  tick(): Promise<void>;
+}
+
+/** The store over the Data API. */
+export function createEngineStore(client: SupabaseClient, sleep?: Sleep): EngineStore {
+  return {
+    async turn(request) {
+      const body = turnArgument(request);
+      const reply = await retrying(async () => unwrap(await client.rpc("turn", body)), sleep);
+      return turnReplySchema.parse(reply);
+    },
+
+    async tick() {
+      await retrying(async () => unwrap(await client.rpc("tick")), sleep);
+    },
+  };
+}
+
+/** The argument of the SQL function: the writes of all jobs as flat lists. */
+export function turnArgument({ writes, ...rest }: TurnRequest): { p_turn: unknown } {
+  const commit = writes.length === 0 ? null : {
+    jobs: writes.map((write) => write.job),
+    steps: writes.flatMap((write) => write.steps),
+    events: writes.flatMap((write) => write.events),
+    consumed: writes.flatMap((write) =>
+      write.consumed.map((id) => ({ job_id: write.job.job_id, id }))
+    ),
+  };
+  return { p_turn: { ...rest, commit } };
+}

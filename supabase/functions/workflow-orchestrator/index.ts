@@ -1,0 +1,3 @@
+import { serveOrchestrator } from "../_shared/orchestrator/serve.ts";
+
+export default { fetch: serveOrchestrator("workflow-orchestrator") };
