@@ -1,0 +1,58 @@
+import { dirname } from "node:path";
+import { exists, readTextIfExists } from "../files.ts";
+import { StackError } from "../error.ts";
+
+/** The operating system's account that Postgres runs as. */
+export interface Account {
+  uid: number;
+  gid: number;
+}
+
+/**
+ * Finds an account for Postgres, which refuses to run as root. Returns `undefined` when this
+ * process is not root: Postgres then runs as the same user. Data that exist keep their owner.
+ *
+ * @throws StackError when no account can be used
+ */
+export async function findAccount(
+  dataFolder: string,
+  postgres: string,
+): Promise<Account | undefined> {
+  if (Deno.uid() !== 0) return undefined;
+  for (const account of await listCandidates(dataFolder)) {
+    // The probe also fails where a container does not map the account.
+    try {
+      const probe = new Deno.Command(postgres, { args: ["--version"], cwd: "/", ...account });
+      if ((await probe.output()).success) return account;
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+    }
+  }
+  throw new StackError(
+    "Cannot run PostgreSQL as root, and neither account 'nobody' nor 'daemon' can be used: " +
+      "run this as a normal user",
+  );
+}
+
+async function listCandidates(dataFolder: string): Promise<Account[]> {
+  const accounts: Account[] = [];
+  if (await exists(dataFolder)) {
+    const { uid, gid } = await Deno.stat(dataFolder);
+    if (uid && gid) accounts.push({ uid, gid });
+  }
+  const lines = (await readTextIfExists("/etc/passwd") ?? "").split("\n");
+  for (const name of ["nobody", "daemon"]) {
+    const [, , uid, gid] = lines.find((line) => line.startsWith(`${name}:`))?.split(":") ?? [];
+    // macOS gives `nobody` the id -2, which cannot be passed on.
+    if (Number(uid) > 0 && Number(gid) > 0) accounts.push({ uid: Number(uid), gid: Number(gid) });
+  }
+  return accounts;
+}
+
+/** Whether every account may walk to `folder`, which is what an unprivileged Postgres needs. */
+export async function isOpenToAll(folder: string): Promise<boolean> {
+  for (let path = folder;; path = dirname(path)) {
+    if (await exists(path) && ((await Deno.stat(path)).mode ?? 0) % 2 === 0) return false;
+    if (path === dirname(path)) return true;
+  }
+}

@@ -1,0 +1,77 @@
+import type { ApiDeps } from "../../../../supabase/functions/_shared/api/deps.ts";
+import {
+  type DoorName,
+  DOORS,
+  routesOf,
+} from "../../../../supabase/functions/_shared/api/routes.ts";
+import { unauthorized } from "../../../../supabase/functions/_shared/http/errors.ts";
+import { handle } from "../../../../supabase/functions/_shared/http/handle.ts";
+import { createLog } from "../../../../supabase/functions/_shared/log.ts";
+import type { UserStore } from "../../../../supabase/functions/_shared/store/user_store.ts";
+
+export const USER_ID = "11111111-2222-4333-8444-555555555555";
+export const JOB_ID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
+export const CREATED_AT = "2030-01-31T12:00:00.123456+00:00";
+
+/** A store whose calls all fail unless a test says what they do. */
+export function fakeStore(calls: Partial<UserStore> = {}): UserStore {
+  const unexpected = (name: string) => () => Promise.reject(new Error(`${name}() was called`));
+  return {
+    startJob: unexpected("startJob"),
+    cancelJob: unexpected("cancelJob"),
+    getJob: unexpected("getJob"),
+    listJobs: unexpected("listJobs"),
+    findInputSchema: () => Promise.resolve({ version: 1, inputSchema: null }),
+    hasIdempotencyKey: unexpected("hasIdempotencyKey"),
+    ...calls,
+  };
+}
+
+/** One of the API's functions with its dependencies replaced; "good" is the only good token. */
+export function fakeFunction(
+  name: DoorName,
+  calls: Partial<UserStore>,
+  more: Partial<ApiDeps> = {},
+) {
+  const seen = { kicks: 0, counted: 0, lines: [] as Record<string, unknown>[] };
+  const deps: ApiDeps = {
+    limits: { maxBodyBytes: 10_000, maxPayloadBytes: 1_000 },
+    verify: (token) =>
+      token === "good"
+        ? Promise.resolve({ userId: USER_ID, token, expiresAt: 0 })
+        : Promise.reject(unauthorized("no", true)),
+    countRequest: () => {
+      seen.counted += 1;
+      return Promise.resolve({ allowed: true, remaining: 9, retry_after_seconds: 0 });
+    },
+    userStore: () => fakeStore(calls),
+    checkInput: () => [],
+    kick: () => void (seen.kicks += 1),
+    ...more,
+  };
+  const log = createLog({}, { write: (line) => seen.lines.push(JSON.parse(line)) });
+  const handler = handle({ name, routes: routesOf(DOORS[name], () => deps), log });
+  const call = async (path: string, options: CallOptions = {}) => {
+    const { method = "GET", body, token = "good", headers = {} } = options;
+    const response = await handler(
+      new Request(`http://host/${name}${path}`, {
+        method,
+        body: body === undefined ? null : JSON.stringify(body),
+        headers: {
+          "content-type": "application/json",
+          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+          ...headers,
+        },
+      }),
+    );
+    return { status: response.status, headers: response.headers, body: await response.json() };
+  };
+  return { call, seen };
+}
+
+export interface CallOptions {
+  method?: string;
+  body?: unknown;
+  token?: string | null;
+  headers?: Record<string, string>;
+}
