@@ -43,9 +43,12 @@ for (const mode of ["fast", "immediate"]) {
 
       await persist(() => start(keys[0] ?? ""), seen);
       const restart = control(stack, "restartPostgres", mode);
-      const jobs = [];
-      for (const key of keys) jobs.push((await persist(() => start(key), seen)).body.job_id);
-      await restart;
+      const jobs: string[] = [];
+      try {
+        for (const key of keys) jobs.push((await persist(() => start(key), seen)).body.job_id);
+      } finally {
+        await restart;
+      }
       await persist(() => call(stack, "list-jobs", { as: user }), seen);
 
       assert.equal(new Set(jobs).size, keys.length);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { ENGINE_COLUMNS, JOB_COLUMNS } from "../../supabase/functions/_shared/store/job_row.ts";
 import { call, post } from "../support/call.ts";
 import { openDatabase } from "../support/database.ts";
+import { callBeyondLimit } from "../support/rate_limit.ts";
 import { testStack } from "../support/stack.ts";
 import { createUser } from "../support/user.ts";
 import { createWorkflow } from "../support/workflow.ts";
@@ -78,11 +79,8 @@ Deno.test("get-job answers 404 at no path of its own, 405 for POST", async () =>
 
 Deno.test("get-job answers 429 when a user has had enough", async () => {
   const busy = await createUser(stack);
-  await using db = openDatabase(stack);
-  await db`
-    insert into rate_limits (user_id, scope, window_start, used)
-    values (${busy.id}, 'api', date_bin('1 minute', millrace.now(), 'epoch'), 1000000)`;
-  const answer = await call(stack, `get-job/${jobId}`, { as: busy });
+  const send = () => call(stack, `get-job/${jobId}`, { as: busy });
+  const answer = await callBeyondLimit(stack, busy, send);
   assert.equal(answer.status, 429);
   assert.match(answer.headers.get("retry-after") ?? "", /^\d+$/);
 });

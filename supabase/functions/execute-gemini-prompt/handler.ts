@@ -15,7 +15,7 @@ import { buildPrompt, type Prompt } from "./prompt.ts";
 import { readTranscription, type Transcription, TRANSCRIPTION_SCHEMA } from "./transcription.ts";
 
 /** Bytes of media that the tasks of one isolate may hold at a time; the copies come on top. */
-const MEMORY_BYTES = 12 * 1024 * 1024;
+const MEMORY_BYTES = 8 * 1024 * 1024;
 
 /** What a `gemini_prompt` task returns; `json` when JSON was asked for. */
 export type PromptOutput = Answer & { json?: unknown };

@@ -173,6 +173,20 @@ Deno.test("createHandler() maps what the Files API answers", async (t) => {
   }
 });
 
+Deno.test("createHandler() maps an upload host that is not there to network", async () => {
+  await using gemini = startFakeGemini();
+  await using server = audioServer(AUDIO);
+  const gone = serve(() => new Response());
+  await gone[Symbol.asyncDispose]();
+  gemini.script("upload.start", { headers: { "x-goog-upload-url": `${gone.url}/?upload_id=1` } });
+  const error = await failing(gemini, {
+    config: BY_UPLOAD,
+    input: { prompt: "x", audio_url: server.url },
+  });
+  assert.equal(error.code, "network");
+  assert.match(error.message, /cannot be reached for the upload of media$/);
+});
+
 Deno.test("createHandler() ends an upload whose source breaks off", async () => {
   await using gemini = startFakeGemini();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

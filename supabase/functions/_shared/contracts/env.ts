@@ -27,11 +27,14 @@ export interface PlatformEnv {
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+/** What a body may hold beside its `input_data`, `metadata` above all. */
+const OTHER_FIELDS_BYTES = 64 * KIB;
 
 /** The API's own variables: each with its default; the units are in the names. */
 const apiVariables = z.object({
   LOG_LEVEL: oneOf(["debug", "info", "warn", "error"]).default("info"),
-  MAX_BODY_BYTES: integer(KIB, 64 * MIB).default(MIB + 64 * KIB),
+  /** Default: MAX_PAYLOAD_BYTES, and room for the other fields. */
+  MAX_BODY_BYTES: integer(KIB, 64 * MIB).optional(),
   MAX_PAYLOAD_BYTES: integer(KIB, 64 * MIB).default(MIB),
   RATE_LIMIT_PER_MINUTE: integer(0, 1_000_000).default(600),
   AUTH_CACHE_SECONDS: integer(0, 10).default(10),
@@ -66,7 +69,7 @@ export function readApiEnv(read: ReadVariable = readFromProcess): ApiEnv {
   return {
     ...readPlatformEnv(read),
     logLevel: values.LOG_LEVEL,
-    maxBodyBytes: values.MAX_BODY_BYTES,
+    maxBodyBytes: values.MAX_BODY_BYTES ?? values.MAX_PAYLOAD_BYTES + OTHER_FIELDS_BYTES,
     maxPayloadBytes: values.MAX_PAYLOAD_BYTES,
     rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
     authCacheSeconds: values.AUTH_CACHE_SECONDS,

@@ -23,7 +23,7 @@ export interface CompiledSchema {
 export function compileSchema(raw: unknown, place: Place, report: Report): CompiledSchema {
   // The validator leaves marks on the schema, which is not ours to change.
   const schema = structuredClone(raw) as Schema | boolean;
-  const lookup = checkSchema(schema, place, report);
+  const lookup = tryCheck(schema, place, report);
   return {
     validate(value, name) {
       if (lookup === undefined) return [];
@@ -36,6 +36,16 @@ export function compileSchema(raw: unknown, place: Place, report: Report): Compi
       }
     },
   };
+}
+
+function tryCheck(schema: Schema | boolean, place: Place, report: Report) {
+  try {
+    return checkSchema(schema, place, report);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    report({ path: place, message: "must be nested less deeply, and refer to itself less often" });
+    return undefined;
+  }
 }
 
 /** Where `input_data` and a definition's `input_schema` do not fit, fault by fault. */

@@ -7,9 +7,6 @@ export type TemplatePart = string | Path;
 const OPEN = "{{";
 const CLOSE = "}}";
 
-/** What stands between the braces: anything up to `}}`, which may stand inside quotes. */
-const INSIDE = /((?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?!\}\})[^"'])*)\}\}/sy;
-
 /** Whether a string is a template. */
 export function isTemplate(text: string): boolean {
   return text.includes(OPEN);
@@ -27,14 +24,27 @@ export function parseTemplate(text: string): TemplatePart[] {
     const plain = open === -1 ? text.slice(at) : text.slice(at, open);
     if (plain !== "") parts.push(plain);
     if (open === -1) return parts;
-    INSIDE.lastIndex = open + OPEN.length;
-    const inside = INSIDE.exec(text)?.[1];
-    if (inside === undefined) {
-      throw new PathSyntaxError(`'${OPEN}' at position ${open} is never closed with '${CLOSE}'`);
-    }
-    parts.push(parseInside(inside.trim()));
-    at = INSIDE.lastIndex;
+    const start = open + OPEN.length;
+    const close = findClose(text, start);
+    parts.push(parseInside(text.slice(start, close).trim()));
+    at = close + CLOSE.length;
   }
+}
+
+/** Where a template ends that begins at a position; braces within quotes do not count. */
+function findClose(text: string, start: number): number {
+  let quote = "";
+  for (let at = start; at < text.length; at++) {
+    const char = text.charAt(at);
+    if (quote === "") {
+      if (text.startsWith(CLOSE, at)) return at;
+      if (char === '"' || char === "'") quote = char;
+    } else if (char === "\\") at += 1;
+    else if (char === quote) quote = "";
+  }
+  throw new PathSyntaxError(
+    `'${OPEN}' at position ${start - OPEN.length} is never closed with '${CLOSE}'`,
+  );
 }
 
 function parseInside(text: string): Path {
@@ -46,9 +56,4 @@ function parseInside(text: string): Path {
     if (!(error instanceof PathSyntaxError)) throw error;
     throw new PathSyntaxError(`'${OPEN}${text}${CLOSE}' is not a path: ${error.message}`);
   }
-}
-
-/** A value inside a longer text: strings as they are, anything else as JSON. */
-export function printValue(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -3,10 +3,10 @@ import { compileExpression } from "./expressions.ts";
 import { copyOf, isRecord, setOwn } from "./json.ts";
 import { parsePath } from "./path/parse.ts";
 import { type Path, PathSyntaxError } from "./path/path.ts";
-import { resolvePath } from "./path/resolve.ts";
+import { printValue, resolvePath } from "./path/resolve.ts";
 import { type Place, within } from "./place.ts";
 import { type Report, show } from "./problem.ts";
-import { isTemplate, parseTemplate, printValue, type TemplatePart } from "./template.ts";
+import { isTemplate, parseTemplate, type TemplatePart } from "./template.ts";
 
 export type { CompiledValue, EvaluationContext } from "./context.ts";
 
@@ -66,7 +66,9 @@ function compileTemplate(parts: readonly TemplatePart[], place: Place): Compiled
 
 function printPath(document: unknown, path: Path, place: Place): string {
   const value = resolvePath(document, path, place);
-  return value === undefined || (value === null && path.optional) ? "" : printValue(value);
+  return value === undefined || (value === null && path.optional)
+    ? ""
+    : printValue(value, path, place);
 }
 
 function compileArray(raw: readonly unknown[], place: Place, report: Report): CompiledValue {

@@ -1,4 +1,6 @@
-/** What ends a call to an executor before any task of it starts. */
+import { requestIdOf as requestIdOfHeaders } from "../http/ids.ts";
+
+/** What an internal function's caller is told instead of an answer. */
 export class HttpError extends Error {
   override readonly name = "HttpError";
   readonly status: number;
@@ -41,6 +43,5 @@ export function errorResponse(error: HttpError, requestId: string): Response {
 
 /** The caller's own request id where it is a sane one, else a fresh one. */
 export function requestIdOf(request: Request): string {
-  const given = request.headers.get("x-request-id") ?? "";
-  return /^[\w.-]{1,100}$/.test(given) ? given : crypto.randomUUID();
+  return requestIdOfHeaders(request.headers);
 }

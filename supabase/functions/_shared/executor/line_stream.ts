@@ -42,16 +42,19 @@ export class LineStream {
 
   /** The lines as a body; `onCancel` is called when its reader goes away. */
   stream(onCancel: (reason: unknown) => void): ReadableStream<Uint8Array> {
+    let gone = false;
     return new ReadableStream({
       pull: async (controller) => {
         if (this.#waiting === "" && !this.#ended) await this.#more();
-        await endOfTurn();
-        if (this.#waiting !== "") {
-          controller.enqueue(this.#encoder.encode(this.take()));
-        }
+        if (!gone) await endOfTurn();
+        if (gone) return;
+        if (this.#waiting !== "") controller.enqueue(this.#encoder.encode(this.take()));
         if (this.#ended) controller.close();
       },
-      cancel: onCancel,
+      cancel: (reason) => {
+        gone = true;
+        onCancel(reason);
+      },
     }, { highWaterMark: 0 });
   }
 

@@ -1,4 +1,5 @@
 import { ConfigError, type ReadVariable } from "../contracts/env.ts";
+import { ApiError } from "../http/errors.ts";
 import { isInternalCall } from "../http/internal_auth.ts";
 import { createLog, type Log } from "../log.ts";
 import { readBatch } from "./batch.ts";
@@ -89,20 +90,13 @@ function prepare(
 }
 
 function toHttpError(error: unknown, log: Log, requestId: string): HttpError {
-  if (error instanceof HttpError) {
-    log.warn("request_refused", {
-      request_id: requestId,
-      status: error.status,
-      code: error.code,
-    });
-    return error;
+  if (error instanceof HttpError || error instanceof ApiError) {
+    const { status, code, message, details, headers } = error;
+    log.warn("request_refused", { request_id: requestId, status, code });
+    return new HttpError(status, code, message, { details, headers });
   }
   log.error("request_failed", { request_id: requestId, error });
   return error instanceof ConfigError
     ? new HttpError(500, error.code, error.message)
-    : new HttpError(
-      500,
-      "internal",
-      "Cannot run the tasks: the function's log holds the error",
-    );
+    : new HttpError(500, "internal", "Cannot run the tasks: the function's log holds the error");
 }

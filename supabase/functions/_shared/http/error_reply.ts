@@ -46,12 +46,14 @@ const TOLD: readonly [typeof StoreError, ApiErrorCode][] = [
   [IdempotencyConflictError, "idempotency_conflict"],
   [DefinitionInvalidError, "definition_invalid"],
   [PayloadTooLargeError, "payload_too_large"],
-  [JobEndedError, "job_ended"],
 ];
 
 function fromStoreError(error: StoreError): ApiError {
   const told = TOLD.find(([kind]) => error instanceof kind);
   if (told !== undefined) return new ApiError(told[1], error.message, { cause: error });
+  if (error instanceof JobEndedError) {
+    return new ApiError("job_ended", "Cannot do this as the job has ended", { cause: error });
+  }
   if (error instanceof DatabaseUnavailableError) {
     return unavailable("The database cannot be reached", error.retryAfterSeconds, error);
   }

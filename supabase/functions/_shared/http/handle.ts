@@ -66,7 +66,7 @@ async function respond(match: Match, context: RequestContext): Promise<Response>
     const error = toApiError(thrown);
     context.note("error_code", error.code);
     if (error.status >= 500 || error.cause !== undefined) {
-      context.note("cause", describeCause(error.cause));
+      context.note("cause", describeCause(error.cause, error.status === 500));
     }
     return toResponse(errorReply(error, context.requestId));
   }

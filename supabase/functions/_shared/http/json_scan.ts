@@ -68,7 +68,9 @@ class Scanner {
     do {
       this.#take(SPACE);
       if (this.text[this.#position] !== '"') this.#unexpected();
-      const key = this.#string();
+      const start = this.#position;
+      this.#string();
+      const key: string = JSON.parse(this.text.slice(start, this.#position));
       this.#take(SPACE);
       if (!this.#skip(":")) this.#unexpected();
       this.#path.push(key);
@@ -109,12 +111,12 @@ class Scanner {
     if (fault !== null) this.#content(fault, start);
   }
 
-  /** Leaves the position after the closing quote; returns the string as it is meant. */
-  #string(): string {
-    const start = this.#position++;
+  /** Leaves the position after the closing quote. */
+  #string(): void {
+    this.#position++;
     for (;;) {
       this.#take(PLAIN);
-      if (this.#skip('"')) return JSON.parse(this.text.slice(start, this.#position));
+      if (this.#skip('"')) return;
       if (!this.#skip("\\")) this.#unexpected();
       if (this.#skip("u")) this.#unicodeEscape();
       else if (!'"\\/bfnrt'.includes(this.text[this.#position] ?? " ")) this.#unexpected();

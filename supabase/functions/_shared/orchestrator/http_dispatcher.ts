@@ -18,22 +18,48 @@ export interface HttpDispatcherOptions {
 /** Room for the line around an output. */
 const LINE_OVERHEAD = 65_536;
 
+/** Tasks of more than this together travel apart: executors bound what they read at once. */
+const MAX_CALL_CHARACTERS = 8 * 1024 * 1024;
+
 /** Posts tasks to Edge Functions and reads their results as they stream back. */
 export function createHttpDispatcher(options: HttpDispatcherOptions): Dispatcher {
   return {
     dispatch(targetFunction, tasks) {
-      const batch = new Batch(targetFunction, tasks, options);
-      send(targetFunction, tasks, batch, options).catch((error: unknown) => {
-        options.log.error("dispatch_failed", { target_function: targetFunction, error });
-        batch.loseAll("the call failed");
-      });
+      for (const call of inCalls(tasks)) {
+        const batch = new Batch(targetFunction, call.tasks, options);
+        send(targetFunction, call.body, batch, options).catch((error: unknown) => {
+          options.log.error("dispatch_failed", { target_function: targetFunction, error });
+          batch.loseAll("the call failed");
+        });
+      }
     },
   };
 }
 
+interface Call {
+  tasks: TaskOut[];
+  body: string;
+}
+
+function inCalls(tasks: readonly TaskOut[]): Call[] {
+  const calls: { tasks: TaskOut[]; texts: string[]; length: number }[] = [];
+  for (const out of tasks) {
+    const text = JSON.stringify(out.task);
+    const last = calls.at(-1);
+    if (last !== undefined && last.length + text.length <= MAX_CALL_CHARACTERS) {
+      last.tasks.push(out);
+      last.texts.push(text);
+      last.length += text.length;
+    } else {
+      calls.push({ tasks: [out], texts: [text], length: text.length });
+    }
+  }
+  return calls.map((call) => ({ tasks: call.tasks, body: `{"tasks":[${call.texts.join(",")}]}` }));
+}
+
 async function send(
   targetFunction: string,
-  tasks: readonly TaskOut[],
+  body: string,
   batch: Batch,
   { functionsUrl, secretKey, maxPayloadBytes }: HttpDispatcherOptions,
 ): Promise<void> {
@@ -42,7 +68,7 @@ async function send(
     response = await fetch(`${functionsUrl}/${targetFunction}`, {
       method: "POST",
       headers: { "Content-Type": "application/json", apikey: secretKey },
-      body: JSON.stringify({ tasks: tasks.map(({ task }) => task) }),
+      body,
       signal: batch.signal,
     });
   } catch (error) {

@@ -149,6 +149,12 @@ export class Run {
     if (reply === null) return this.loseAll(batch);
     clock.sync(reply.now);
     this.schedule.turnEnded(clock.now(), request, reply);
+    this.deps.log.debug("turn", {
+      duration_ms: clock.now() - now,
+      committed: batch.writes.length,
+      claimed: reply.claimed.length,
+      held: remaining,
+    });
     this.take(reply, batch);
   }
 

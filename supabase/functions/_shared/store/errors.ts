@@ -77,6 +77,9 @@ const BY_SQLSTATE: Record<string, StoreErrorClass> = {
   MR007: JobEndedError,
   MR008: InvalidArgumentError,
   MR009: NotAuthenticatedError,
+  // Not in PostgREST's picture of the schema, which it may be drawing anew just now.
+  PGRST202: DatabaseUnavailableError,
+  PGRST205: DatabaseUnavailableError,
   PGRST301: NotAuthenticatedError, // a token that PostgREST cannot verify
   PGRST302: NotAuthenticatedError, // no token where one is needed
   PGRST303: NotAuthenticatedError, // a token whose claims do not hold, such as its expiry

@@ -191,6 +191,17 @@ for (const [name, schema, expected] of REFUSED) {
   });
 }
 
+Deno.test("compileSchema() refuses a chain of references that is too long to be followed", () => {
+  const length = 30_000;
+  const $defs = Object.fromEntries(
+    Array.from({ length }, (_, i) => [`s${i}`, { $ref: `#/$defs/s${i + 1}` }]),
+  );
+  assert.deepEqual(schemaProblems({ $defs: { ...$defs, [`s${length}`]: true } }), [{
+    path: "input_schema",
+    message: "must be nested less deeply, and refer to itself less often",
+  }]);
+});
+
 Deno.test("compileSchema() leaves the schema as it is", () => {
   const schema = {
     $id: "https://example.com/x",

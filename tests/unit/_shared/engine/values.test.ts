@@ -35,6 +35,7 @@ const VALUES: [name: string, raw: unknown, expected: unknown][] = [
   ["takes a template with '$.'", "Hi {{$.job_input.user.name}}!", "Hi Ann!"],
   ["takes spaces in a template", "{{ job_input.user.name }}!", "Ann!"],
   ["takes brackets in a template", "{{['job_input']['user']['odd key']}}!", "1!"],
+  ["takes an escaped quote in quotes", String.raw`{{$['\'}}']?}}!`, "!"],
   ["takes '}}' in quotes", "{{$['}}']?}}!", "!"],
   ["keeps the type of a sole template", "{{job_input.items}}", input.items],
   ["keeps the number of a sole template", "{{job_input.zero}}", 0],
@@ -143,6 +144,16 @@ Deno.test("compileValue() stops a path that looks at too many places", async () 
     error.message,
     "Cannot map steps.s.input_map as $..* looks at more than 1000000 places",
   );
+});
+
+Deno.test("compileValue() says so when a value is too large for a text", async () => {
+  const huge = {
+    toJSON() {
+      throw new RangeError("Invalid string length");
+    },
+  };
+  const error = await errorOf(() => evaluated("a={{a}}", { a: huge }));
+  assert.equal(error.message, "Cannot map steps.s.input_map as $.a finds more than can be held");
 });
 
 Deno.test("compileValue() lets any other error of a path through", () => {

@@ -31,11 +31,11 @@ Deno.test("serveExecutor() names the place of what is wrong in a batch", async (
   const task = aTask();
   const twin = aTask({ task_id: task.task_id });
   const cases: [body: string, code: string, words: RegExp][] = [
-    ["", "invalid_json", /parse the body as JSON/],
-    ["{", "invalid_json", /parse the body as JSON/],
-    ["[]", "invalid_request", /the body is wrong/],
-    ["{}", "invalid_request", /as tasks is wrong/],
-    [`{"tasks":[]}`, "invalid_request", /as tasks is wrong/],
+    ["", "malformed_json", /parse the body as JSON/],
+    ["{", "malformed_json", /parse the body as JSON/],
+    ["[]", "invalid_request", /the request must be an object/],
+    ["{}", "invalid_request", /as 'tasks' /],
+    [`{"tasks":[]}`, "invalid_request", /as 'tasks' must be >= 1/],
     [
       JSON.stringify({ tasks: [task, { ...task, job_id: "x" }] }),
       "invalid_request",
@@ -54,7 +54,7 @@ Deno.test("serveExecutor() names the place of what is wrong in a batch", async (
     [
       JSON.stringify({ tasks: [task, aTask(), twin] }),
       "invalid_request",
-      /tasks\[2\]\.task_id is wrong: same as tasks\[0\]/,
+      /'tasks\[2\]\.task_id' is the same as tasks\[0\]/,
     ],
   ];
   for (const [body, code, words] of cases) {
@@ -64,7 +64,7 @@ Deno.test("serveExecutor() names the place of what is wrong in a batch", async (
   }
   const bytes = new Uint8Array([0x22, 0xff, 0xfe, 0x22]);
   const notText = await refusal(await echo.call(aCall("", { body: bytes })));
-  assert.deepEqual(notText.slice(0, 2), [400, "invalid_json"]);
+  assert.deepEqual(notText.slice(0, 2), [400, "malformed_json"]);
 });
 
 Deno.test("serveExecutor() refuses a batch that is too large, announced or not", async () => {

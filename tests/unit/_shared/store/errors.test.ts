@@ -33,6 +33,7 @@ const CASES: [code: string, message: string, status: number, expected: typeof St
   ["57014", "statement timeout", 500, DatabaseUnavailableError],
   ["PGRST000", "cannot connect", 503, DatabaseUnavailableError],
   ["PGRST002", "schema cache", 503, DatabaseUnavailableError],
+  ["PGRST202", "no function in the schema cache", 404, DatabaseUnavailableError],
   ["PGRST303", "JWT expired", 401, NotAuthenticatedError],
   ["ECONNREFUSED", "connect ECONNREFUSED", 500, DatabaseUnavailableError],
   ["CONNECTION_CLOSED", "write CONNECTION_CLOSED", 500, DatabaseUnavailableError],

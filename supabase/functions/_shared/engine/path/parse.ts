@@ -4,11 +4,17 @@ import { type Path, PathSyntaxError, type Segment, type Selector } from "./path.
 /** Characters that may not stand in a name after a dot; such a name is quoted: `$['a b']`. */
 const DOT_NAME = /[^\s.[\]()'"*?,:;~^@{}]+/y;
 
+/** Longer than any path that a person writes, and short enough to be parsed in no time. */
+export const MAX_PATH_LENGTH = 10_000;
+
 /**
  * Parses a whole text as a JSONPath.
  * @throws {PathSyntaxError} that says what was expected, and where
  */
 export function parsePath(text: string): Path {
+  if (text.length > MAX_PATH_LENGTH) {
+    throw new PathSyntaxError(`a path has at most ${MAX_PATH_LENGTH} characters`);
+  }
   const optional = text.endsWith("?");
   const path = optional ? text.slice(0, -1) : text;
   if (!path.startsWith("$")) throw new PathSyntaxError("a path begins with '$'");

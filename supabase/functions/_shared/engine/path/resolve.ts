@@ -27,11 +27,33 @@ function selectAll(document: unknown, path: Path, place: Place): unknown[] {
   try {
     return select(document, path.segments);
   } catch (error) {
-    if (!(error instanceof TooManyVisits)) throw error;
-    throw new EngineError(
-      "mapping_failed",
-      `Cannot map ${place} as ${path.text} ${error.message}`,
-      { place, path: path.text },
-    );
+    throw mappingError(error, path, place);
   }
+}
+
+/**
+ * A value as it stands inside a longer text: texts as they are, anything else as JSON.
+ * @throws {EngineError} `mapping_failed` when it is too large for that
+ */
+export function printValue(value: unknown, path: Path, place: Place): string {
+  if (typeof value === "string") return value;
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw mappingError(error, path, place);
+  }
+}
+
+/** Limits that data has run into, as an error of the job; anything else is a bug, and stays one. */
+function mappingError(error: unknown, path: Path, place: Place): unknown {
+  const reason = error instanceof TooManyVisits
+    ? error.message
+    : error instanceof RangeError
+    ? "finds more than can be held"
+    : undefined;
+  if (reason === undefined) return error;
+  return new EngineError("mapping_failed", `Cannot map ${place} as ${path.text} ${reason}`, {
+    place,
+    path: path.text,
+  });
 }

@@ -1,6 +1,7 @@
 import { ExecutorError } from "../error.ts";
 
 const REASONS: readonly (readonly [pattern: RegExp, reason: string])[] = [
+  [/not HTTP|HPE_|invalid HTTP|parse error/i, "the answer is not HTTP"],
   [/refused/i, "the connection was refused"],
   [/dns error|lookup|resolve|ENOTFOUND/i, "its host name cannot be resolved"],
   [

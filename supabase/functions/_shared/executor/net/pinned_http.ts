@@ -1,17 +1,17 @@
-import { request, type RequestOptions } from "node:http";
-import type { IncomingMessage } from "node:http";
-import { Readable } from "node:stream";
+import { ByteReader } from "./byte_reader.ts";
+import { encodeRequest, framingOf, type Head, readBody, readHead } from "./http1.ts";
 import type { Hop } from "./redirect.ts";
 
-const WITHOUT_BODY: ReadonlySet<number> = new Set([101, 204, 205, 304]);
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /**
  * Sends a plain `http:` request to the address that was checked, under the name in the URL.
  *
  * `fetch` would resolve the name once more, and a name server that answers differently the second
  * time (DNS rebinding) could lead it into the private network. Over TLS the certificate stands in
- * the way of that; here the connection has to be pinned. `node:http` is used because `fetch` does
- * not let a request set its `host`.
+ * the way of that; here the connection has to be pinned. `fetch` lets no request set its `host`,
+ * and where Supabase runs functions a connection that breaks off takes a process down that uses
+ * `node:http`: hence HTTP/1.1 over a plain socket.
  *
  * @throws what the connection failed with, or the reason of `signal`.
  */
@@ -20,78 +20,92 @@ export async function fetchPinned(
   address: string,
   signal: AbortSignal,
 ): Promise<Response> {
-  signal.throwIfAborted();
-  const headers: Record<string, string> = {
-    // node:http does not decompress by itself.
-    "accept-encoding": "identity",
-    "accept": "*/*",
-    ...Object.fromEntries(hop.headers),
-    "host": hop.url.host,
-  };
-  const body = typeof hop.body === "string" ? new TextEncoder().encode(hop.body) : hop.body;
-  if (body !== undefined) headers["content-length"] = String(body.byteLength);
-  const message = await send(
-    {
-      host: address,
-      port: hop.url.port === "" ? 80 : Number(hop.url.port),
-      path: hop.url.pathname + hop.url.search,
-      method: hop.method,
-      headers,
-      setHost: false,
-      agent: false,
-    },
-    body,
-    signal,
-  );
-  return toResponse(message, hop.method);
+  const request = encodeRequest(hop);
+  const connection = await connect(address, hop.url.port, signal);
+  const close = closeOnce(connection, signal);
+  try {
+    for (let sent = 0; sent < request.length;) {
+      sent += await connection.write(request.subarray(sent));
+    }
+    const reader = new ByteReader(connection);
+    const head = await readHead(reader);
+    if (hop.method === "HEAD" || WITHOUT_BODY.has(head.status)) {
+      close();
+      return toResponse(null, head);
+    }
+    return toResponse(bodyStream(readBody(reader, framingOf(head)), close, signal), head);
+  } catch (error) {
+    close();
+    signal.throwIfAborted();
+    throw error;
+  }
 }
 
-function send(
-  options: RequestOptions,
-  body: Uint8Array | undefined,
+async function connect(
+  hostname: string,
+  port: string,
   signal: AbortSignal,
-): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      reject(signal.reason);
-      outgoing.destroy();
-    };
-    const outgoing = request(options, (incoming) => {
-      // The signal goes on to guard the body, which is read after this.
-      incoming.once("close", () => signal.removeEventListener("abort", abort));
-      resolve(incoming);
-    });
-    outgoing.on("error", (error) => {
-      signal.removeEventListener("abort", abort);
-      reject(error);
-    });
-    signal.addEventListener("abort", abort, { once: true });
-    outgoing.end(body);
-  });
+): Promise<Deno.TcpConn> {
+  signal.throwIfAborted();
+  const connecting = Deno.connect({ hostname, port: port === "" ? 80 : Number(port) });
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([connecting, aborted.promise]);
+  } catch (error) {
+    // Nobody waits for it any more: what still connects is closed, what fails has been reported.
+    connecting.then((late) => late.close(), () => {});
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
-function toResponse(message: IncomingMessage, method: string): Response {
-  const headers = new Headers();
-  for (let at = 0; at + 1 < message.rawHeaders.length; at += 2) {
-    headers.append(
-      message.rawHeaders[at] ?? "",
-      message.rawHeaders[at + 1] ?? "",
-    );
-  }
-  const status = message.statusCode ?? 0;
-  const init = { status, statusText: message.statusMessage ?? "", headers };
-  if (WITHOUT_BODY.has(status) || method === "HEAD") {
-    message.resume();
-    return new Response(null, init);
-  }
-  const raw = Readable.toWeb(message) as ReadableStream<
-    Uint8Array<ArrayBuffer>
-  >;
+/** Closes the connection when called, and by itself when the signal is aborted. */
+function closeOnce(connection: Deno.TcpConn, signal: AbortSignal): () => void {
+  let open = true;
+  const close = () => {
+    signal.removeEventListener("abort", close);
+    if (open) connection.close();
+    open = false;
+  };
+  signal.addEventListener("abort", close, { once: true });
+  return close;
+}
+
+function bodyStream(
+  pieces: AsyncGenerator<Uint8Array<ArrayBuffer>, void>,
+  close: () => void,
+  signal: AbortSignal,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await pieces.next();
+        if (value !== undefined) return controller.enqueue(value);
+        if (done) controller.close();
+        close();
+      } catch (error) {
+        close();
+        controller.error(signal.aborted ? signal.reason : error);
+      }
+    },
+    cancel: close,
+  }, { highWaterMark: 0 });
+}
+
+function toResponse(
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  { status, statusText, headers }: Head,
+): Response {
   const encoding = headers.get("content-encoding")?.trim().toLowerCase();
-  if (encoding !== "gzip" && encoding !== "deflate") {
-    return new Response(raw, init);
+  if (body === null || (encoding !== "gzip" && encoding !== "deflate")) {
+    return new Response(body, { status, statusText, headers });
   }
+  // Some servers compress although nobody asked for it.
   headers.delete("content-encoding");
   headers.delete("content-length");
-  return new Response(raw.pipeThrough(new DecompressionStream(encoding)), init);
+  const plain = body.pipeThrough(new DecompressionStream(encoding));
+  return new Response(plain, { status, statusText, headers });
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { parsePath } from "../../../../../supabase/functions/_shared/engine/path/parse.ts";
 import { PathSyntaxError } from "../../../../../supabase/functions/_shared/engine/path/path.ts";
+import { show } from "../../../../../supabase/functions/_shared/engine/problem.ts";
 
 const DEFINITE: [text: string, keys: (string | number)[]][] = [
   ["$", []],
@@ -70,6 +71,7 @@ Deno.test("parsePath() tells the optional mark from a filter", () => {
 const REFUSED: [text: string, message: string][] = [
   ["a", "a path begins with '$'"],
   ["", "a path begins with '$'"],
+  [`$.${"a".repeat(10_000)}`, "a path has at most 10000 characters"],
   ["$x", "expected '.' or '[' at position 1, found 'x'"],
   ["$.", "expected a name, '*' or '[' at position 2, found the end"],
   ["$..", "expected a name, '*' or '[' at position 3, found the end"],
@@ -116,7 +118,7 @@ const REFUSED: [text: string, message: string][] = [
 ];
 
 for (const [text, message] of REFUSED) {
-  Deno.test(`parsePath() refuses ${JSON.stringify(text)}`, () => {
+  Deno.test(`parsePath() refuses ${show(text)}`, () => {
     assert.throws(() => parsePath(text), (error: unknown) => {
       assert.ok(error instanceof PathSyntaxError);
       assert.equal(error.message, message);
