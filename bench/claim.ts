@@ -1,0 +1,101 @@
+import { type Bench, type Figure, percentile, queueJobs, round } from "./support.ts";
+
+const DUE = 10_000;
+const FINISHED = 1_000_000;
+const CLAIM = 100;
+const ROUNDS = 25;
+
+/** How `claim_jobs` fares beside a million finished jobs, with and without fresh statistics. */
+export async function measureClaim(
+  bench: Bench,
+  progress: (text: string) => void,
+): Promise<{ figures: Figure[]; plan: string }> {
+  const { sql } = bench;
+  await sql`truncate public.jobs cascade`;
+  await queueJobs(bench, DUE);
+  const alone = await claimMs(bench);
+  progress(`claim: filling in ${FINISHED.toLocaleString("en")} finished jobs`);
+  await addFinished(bench);
+  const stale = await claimMs(bench);
+  await sql`analyze public.jobs`;
+  const fresh = await claimMs(bench);
+  const plan = await explain(bench);
+  const name = `claim of ${CLAIM} beside ${DUE.toLocaleString("en")} due`;
+  return {
+    plan,
+    figures: [
+      { name: `${name}, no finished job`, value: round(alone), unit: "ms" },
+      { name: `${name}, 1 million finished`, value: round(stale), unit: "ms" },
+      {
+        name: "… in claims without them",
+        value: round(stale / alone),
+        unit: "×",
+        atMost: 1.5,
+        note: "right after the insert",
+      },
+      {
+        name: "… in claims without them",
+        value: round(fresh / alone),
+        unit: "×",
+        atMost: 1.5,
+        note: "after analyze",
+      },
+    ],
+  };
+}
+
+/** Median time of a claim, each rolled back so that the next finds the same jobs. */
+async function claimMs({ sql }: Bench): Promise<number> {
+  const times: number[] = [];
+  for (let n = -5; n < ROUNDS; n++) {
+    const startedAt = performance.now();
+    let claimedMs = NaN;
+    await sql.begin(async (tx) => {
+      const [row] = await tx`
+        select json_array_length(public.claim_jobs(gen_random_uuid(), ${CLAIM})) as claimed`;
+      claimedMs = performance.now() - startedAt;
+      if (row?.["claimed"] !== CLAIM) throw new Error(`Only ${row?.["claimed"]} jobs were claimed`);
+      await tx`select set_config('bench.done', 'true', true)`;
+      throw new Rollback();
+    }).catch((error: unknown) => {
+      if (!(error instanceof Rollback)) throw error;
+    });
+    if (n >= 0) times.push(claimedMs);
+  }
+  return percentile(times, 0.5);
+}
+
+class Rollback extends Error {}
+
+async function addFinished({ sql, userId }: Bench): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx`set local session_replication_role = replica`; // no triggers: a bulk load
+    await tx`
+      insert into public.jobs (user_id, workflow_id, workflow_version, status, input_data,
+        step_data, final_result, created_at, started_at, completed_at)
+      select ${userId}, 'bench_echo', 1, 'completed', '{"payload": 1}', '{}', '1',
+        now() - n * interval '1 second', now() - n * interval '1 second',
+        now() - n * interval '1 second' + interval '100 milliseconds'
+      from generate_series(1, ${FINISHED}::integer) as n`;
+  });
+}
+
+/** The plan of the statement inside `claim_jobs` that finds the due jobs, under its settings. */
+async function explain({ sql }: Bench): Promise<string> {
+  return await sql.begin(async (tx) => {
+    await tx`set local enable_seqscan = off`;
+    await tx`set local enable_hashjoin = off`;
+    await tx`set local enable_mergejoin = off`;
+    const rows = await tx`
+      explain (analyze, buffers, costs off, timing off, summary off)
+      select due.id
+      from generate_series(9, 0, -1) as level (priority)
+      cross join lateral (
+        select j.id from public.jobs j
+        where j.priority = level.priority and j.next_run_at <= now()
+        order by j.next_run_at limit 100 for update skip locked
+      ) as due
+      limit 100`;
+    return rows.map((row) => row["QUERY PLAN"]).join("\n");
+  });
+}
