@@ -37,6 +37,7 @@ declare
   v_commits millrace.job_commit[];
   v_applied uuid[];
   v_woken uuid[];
+  v_missed uuid[];
   v_results json;
 begin
   v_commits := array(
@@ -62,7 +63,9 @@ begin
           when j.wake_requested then v_now
           else c.next_run_at
         end,
-        wake_requested = j.wake_requested and c.status = 'running',
+        -- Parking has just answered the request; the other cases are dealt with below.
+        wake_requested = j.wake_requested
+          and c.status not in ('pending', 'awaiting_retry', 'waiting', 'paused'),
         next_retry_at = c.next_retry_at,
         retry_count = c.retry_count,
         redeliveries = c.redeliveries,
@@ -74,10 +77,12 @@ begin
         last_updated_at = v_now
     from unnest(v_commits) as c
     where j.id = c.job_id and j.lease_token = v_token and j.version = c.version
-    returning j.id, j.wake_requested
+    returning j.id, j.status, j.wake_requested
   )
-  select coalesce(array_agg(a.id), '{}'), coalesce(array_agg(a.id) filter (where a.wake_requested), '{}')
-  into v_applied, v_woken
+  select coalesce(array_agg(a.id), '{}'),
+    coalesce(array_agg(a.id) filter (where a.wake_requested and a.status = 'running'), '{}'),
+    coalesce(array_agg(a.id) filter (where a.wake_requested and a.status <> 'running'), '{}')
+  into v_applied, v_woken, v_missed
   from applied a;
 
   insert into public.job_steps (job_id, step_id, visit, attempt, status, transformer_id, input,
@@ -99,6 +104,10 @@ begin
     delete from public.job_inbox m
     using jsonb_to_recordset(p_commit -> 'consumed') as c (job_id uuid, id bigint)
     where m.id = c.id and m.job_id = c.job_id and m.job_id = any (v_applied);
+  end if;
+
+  if v_missed <> '{}' then
+    perform millrace.drop_messages(v_missed);
   end if;
 
   -- A commit whose answer was lost is sent again: its version is then one ahead, under the same
@@ -143,6 +152,28 @@ comment on function millrace.take_wakes(uuid[]) is
   'Clears the wake requests of jobs whose rows the caller has locked and answers their messages.';
 revoke execute on function millrace.take_wakes(uuid[]) from public;
 grant execute on function millrace.take_wakes(uuid[]) to service_role;
+
+-- Messages that came while their jobs ended: nobody will read them any more.
+create function millrace.drop_messages(p_job_ids uuid[]) returns void
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+begin
+  update public.jobs set wake_requested = false where id = any (p_job_ids);
+  with dropped as (
+    delete from public.job_inbox m where m.job_id = any (p_job_ids)
+    returning m.job_id, m.kind, m.step_id, m.visit, m.attempt
+  )
+  insert into public.job_events (job_id, type, step_id, data)
+  select d.job_id, 'late_' || case d.kind when 'cancel' then 'cancel' else 'result' end || '_dropped',
+    d.step_id, jsonb_strip_nulls(jsonb_build_object('visit', d.visit, 'attempt', d.attempt))
+  from dropped d;
+end;
+$$;
+comment on function millrace.drop_messages(uuid[]) is
+  'Deletes the unread messages of jobs that have ended and records that they came too late.';
+revoke execute on function millrace.drop_messages(uuid[]) from public;
+grant execute on function millrace.drop_messages(uuid[]) to service_role;
 
 -- Keeps leases while tasks are out, and brings the messages that came in meanwhile.
 create function public.extend_leases(
