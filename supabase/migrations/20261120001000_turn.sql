@@ -67,7 +67,7 @@ begin
     ) as due;
   end if;
 
-  if (p_turn ->> 'leaving')::boolean then
+  if (p_turn ->> 'leaving')::boolean and v_claimed_count = 0 then
     delete from public.orchestrators where lease_token = v_token;
   else
     insert into public.orchestrators as o (lease_token, started_at, last_turn_at, in_flight,

@@ -24,8 +24,9 @@ const DEFAULTS = {
 const MIB = 1024 * 1024;
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
-const envVar = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
-  error: "must be the name of an environment variable",
+/** The project's own keys open everything; no row of a table may send them anywhere. */
+const envVar = z.string().regex(/^(?!SUPABASE_)[A-Za-z_][A-Za-z0-9_]*$/i, {
+  error: "must be the name of an environment variable that does not begin with SUPABASE_",
 });
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, {
   error: "must be the name of a header",

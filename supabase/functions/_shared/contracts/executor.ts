@@ -7,9 +7,9 @@ export const taskSchema = z.object({
   task_id: z.string().min(1).max(200),
   /** The same on every redelivery of the same attempt. */
   idempotency_key: z.string().min(1).max(300),
-  job_id: z.uuid(),
+  job_id: z.guid(),
   /** The job's owner; absent for a job without one. What an executor may fetch depends on it. */
-  user_id: z.uuid().optional(),
+  user_id: z.guid().optional(),
   workflow_id: z.string(),
   step_id: z.string(),
   attempt: z.int().positive(),
@@ -44,7 +44,7 @@ export type ReportedError = z.infer<typeof reportedErrorSchema>;
 
 /** One line of an executor's NDJSON answer. */
 export const taskResultSchema = z.discriminatedUnion("status", [
-  z.object({ task_id: z.string(), status: z.literal("completed"), output: z.unknown() }),
+  z.object({ task_id: z.string(), status: z.literal("completed"), output: z.unknown().optional() }),
   z.object({ task_id: z.string(), status: z.literal("failed"), error: reportedErrorSchema }),
   z.object({ task_id: z.string(), status: z.literal("accepted") }),
 ]);

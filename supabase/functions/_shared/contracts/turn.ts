@@ -49,8 +49,8 @@ export type StepEntry = z.infer<typeof stepEntrySchema>;
 
 /** A job as a claim hands it over. Times are RFC 3339. */
 export const claimedJobSchema = z.object({
-  job_id: z.uuid(),
-  user_id: z.uuid(),
+  job_id: z.guid(),
+  user_id: z.guid(),
   workflow_id: z.string(),
   workflow_version: z.int(),
   current_step_id: z.string(),
@@ -80,15 +80,15 @@ export const transformerSchema = z.object({
 });
 export type Transformer = z.infer<typeof transformerSchema>;
 
-const wokenSchema = z.array(z.object({ job_id: z.uuid(), messages: z.array(messageSchema) }));
+const wokenSchema = z.array(z.object({ job_id: z.guid(), messages: z.array(messageSchema) }));
 
 /** The answer of `turn()`. */
 export const turnReplySchema = z.object({
   /** The database's clock, RFC 3339. */
   now: z.string(),
-  results: z.array(z.object({ job_id: z.uuid(), committed: z.boolean() })),
+  results: z.array(z.object({ job_id: z.guid(), committed: z.boolean() })),
   woken: wokenSchema,
-  extended: z.object({ lost: z.array(z.uuid()), woken: wokenSchema }),
+  extended: z.object({ lost: z.array(z.guid()), woken: wokenSchema }),
   claimed: z.array(claimedJobSchema),
   definitions: z.array(z.object({
     workflow_id: z.string(),

@@ -118,6 +118,12 @@ export class Draft {
     return { type: "release" };
   }
 
+  /** Parks until a retry; until then the job shows why. */
+  retry(error: ErrorInfo, at: number): Effect {
+    this.error = error;
+    return this.park("awaiting_retry", at);
+  }
+
   complete(result: unknown): Effect {
     this.finalResult = result;
     return this.end("completed");

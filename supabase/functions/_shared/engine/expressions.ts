@@ -37,7 +37,7 @@ export function compileExpression(text: unknown, place: Place, report: Report): 
   const expression = parseExpression(text, place, report);
   const run = async (context: EvaluationContext): Promise<unknown> => {
     try {
-      return await expression.evaluate(context.document, bindRun(new Run(context)));
+      return await expression.evaluate(context.document, bindRun(new Run(context, place)));
     } catch (error) {
       throw expressionError(place, text, error);
     }

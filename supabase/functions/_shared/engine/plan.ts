@@ -140,6 +140,7 @@ async function awaitCallback(draft: PlanDraft, sent: SentAttempt): Promise<Effec
     return await failAttempt(draft, { ...sent, error });
   }
   const until = sent.startedAt + step.timeout_seconds * 1000;
+  draft.event("callback_awaited", { until: new Date(until).toISOString() });
   draft.setState({
     waiting: {
       kind: "callback",

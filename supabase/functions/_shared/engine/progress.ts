@@ -70,7 +70,7 @@ export async function failAttempt(draft: PlanDraft, failed: FailedAttempt): Prom
     });
     draft.setJob({ retry_count: job.retry_count + 1 });
     draft.setState({ attempt: job.state.attempt + 1, waiting: undefined });
-    return draft.park("awaiting_retry", context.now + decision.delay_seconds * 1000);
+    return draft.retry(error, context.now + decision.delay_seconds * 1000);
   }
   draft.setEntry({ output: null, status: "failed", error, attempts: job.state.attempt });
   return await handleError(draft, checked, error);

@@ -4,6 +4,7 @@ import type { AttemptResult } from "../engine/decision.ts";
 import { toErrorInfo } from "../engine/reported_error.ts";
 import type { Log } from "../log.ts";
 import type { DeliveryEnd, TaskOut } from "./dispatcher.ts";
+import { outputFault, storableError } from "./storable.ts";
 
 /** Beyond its time limit an executor has this long to report the timeout itself. */
 const GRACE_MS = 1_000;
@@ -33,8 +34,7 @@ export class Batch {
       const timer = setTimeout(() => this.timeOut(id), out.timeoutMs + GRACE_MS);
       this.open.set(id, { out, timer });
       out.signal.addEventListener("abort", () => {
-        this.take(id);
-        this.abortWhenOver();
+        if (this.take(id) !== undefined) this.abortWhenOver();
       }, { once: true });
     }
   }
@@ -77,16 +77,15 @@ export class Batch {
   }
 
   failedToConnect(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
     // Only a refused connection is known to have started nothing.
-    if (/refused|dns error|failed to lookup|not known/i.test(reason)) {
+    if (/connection refused|dns error|failed to lookup/i.test(reasonOf(error))) {
       this.failAll(errorInfo("executor_unreachable", `Executor '${this.name}' cannot be reached`));
     } else if (error instanceof Error && error.name === "RateLimitError") {
       const wait = Number((error as { retryAfterMs?: unknown }).retryAfterMs);
       this.failAll(errorInfo(
         "rate_limited",
         `Calls of '${this.name}' are limited by the platform`,
-        Number.isFinite(wait) ? { retry_after_seconds: wait / 1000 } : {},
+        retryAfter(wait / 1000),
       ));
     } else {
       this.loseAll("the call broke off");
@@ -103,7 +102,7 @@ export class Batch {
     this.failAll(errorInfo(
       status === 429 ? "rate_limited" : "executor_unreachable",
       `Executor '${this.name}' answered ${status}${hint}`,
-      wait > 0 ? { retry_after_seconds: wait } : {},
+      retryAfter(wait),
     ));
   }
 
@@ -153,31 +152,28 @@ export class Batch {
       case "accepted":
         return { status: "accepted" };
       case "failed":
-        return { status: "failed", error: toErrorInfo(result.error) };
+        return { status: "failed", error: storableError(toErrorInfo(result.error), text) };
       case "completed":
         break;
     }
-    // A character takes at most three bytes here, so most results need no second look.
-    if (
-      text.length * 3 > this.maxPayloadBytes &&
-      byteLength(result.output) > this.maxPayloadBytes
-    ) {
-      const message = `Output must be at most ${this.maxPayloadBytes} bytes of JSON`;
-      return { status: "failed", error: errorInfo("payload_too_large", message) };
-    }
-    if (text.includes("\\u0000")) {
-      const message = "Output holds the character U+0000, which Postgres cannot keep";
-      return {
-        status: "failed",
-        error: errorInfo("invalid_result", message, { retryable: false }),
-      };
-    }
-    return { status: "completed", output: result.output ?? null };
+    const fault = outputFault(result.output, text, this.maxPayloadBytes);
+    return fault === null
+      ? { status: "completed", output: result.output ?? null }
+      : { status: "failed", error: fault };
   }
 }
 
-function byteLength(value: unknown): number {
-  return new TextEncoder().encode(JSON.stringify(value) ?? "").length;
+/** What went wrong; newer versions of Deno tell it in the cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}
+
+/** What a platform may ask to wait at most, in seconds: 30 days. */
+const MAX_RETRY_AFTER_SECONDS = 86_400 * 30;
+
+function retryAfter(seconds: number): { retry_after_seconds?: number } {
+  return seconds > 0 ? { retry_after_seconds: Math.min(seconds, MAX_RETRY_AFTER_SECONDS) } : {};
 }
 
 function parseResult(text: string): TaskResult | null {

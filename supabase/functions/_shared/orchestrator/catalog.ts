@@ -12,6 +12,9 @@ import type { Job } from "../engine/job.ts";
 /** Definitions kept at most; the one that was unused for longest goes first. */
 const MAX_DEFINITIONS = 100;
 
+/** Definitions by `workflow_id@version`; an error for one that cannot be run. */
+export type Definitions = ReadonlyMap<string, CheckedDefinition | ErrorInfo>;
+
 /** What the orchestrator has read of workflows and transformers, kept as long as it is true. */
 export class Catalog {
   private readonly definitions = new Map<string, CheckedDefinition | ErrorInfo>();
@@ -22,9 +25,9 @@ export class Catalog {
   /** Key that signs callback tokens. */
   callbackSecret = "";
 
-  /** `workflow_id@version` of the definitions that are here: versions never change. */
-  get known(): string[] {
-    return [...this.definitions.keys()];
+  /** The definitions that are here now; versions never change. */
+  get known(): Definitions {
+    return new Map(this.definitions);
   }
 
   /** Takes what a turn brought along. */
@@ -39,10 +42,15 @@ export class Catalog {
     }
   }
 
-  /** The definition that a job runs, or why it cannot be run. */
-  definitionOf(job: Job): CheckedDefinition | ErrorInfo {
+  /**
+   * The definition that a job runs, or why it cannot be run.
+   *
+   * @param known what the turn that claimed it was told is known; another run of this worker may
+   * have let go of some of it since
+   */
+  definitionOf(job: Job, known: Definitions): CheckedDefinition | ErrorInfo {
     const key = `${job.workflow_id}@${job.workflow_version}`;
-    const found = this.definitions.get(key);
+    const found = this.definitions.get(key) ?? known.get(key);
     if (found === undefined) {
       return errorInfo("internal", `Definition ${key} did not come with its job`);
     }

@@ -7,7 +7,7 @@ interface Waiting {
 
 /** Decisions that wait for the next turn: while one is under way, all that come gather here. */
 export class CommitQueue {
-  private waiting: Waiting[] = [];
+  private waiting = new Map<string, Waiting>();
   private readonly onSettle: () => void;
 
   /** @param onSettle called for each write just before its outcome is told */
@@ -16,18 +16,27 @@ export class CommitQueue {
   }
 
   get size(): number {
-    return this.waiting.length;
+    return this.waiting.size;
   }
 
   /** Resolves when the write is durable (true), or when the job was not ours any more (false). */
   add(write: JobWrite): Promise<boolean> {
-    return new Promise((resolve) => this.waiting.push({ write, resolve }));
+    return new Promise((resolve) => this.waiting.set(write.job.job_id, { write, resolve }));
+  }
+
+  /** What waits for a job that is not ours any more is void. */
+  withdraw(jobId: string): void {
+    const entry = this.waiting.get(jobId);
+    if (entry === undefined) return;
+    this.waiting.delete(jobId);
+    this.onSettle();
+    entry.resolve(false);
   }
 
   /** All that wait, to be committed together. */
   take(): CommitBatch {
     const batch = new CommitBatch(this.waiting, this.onSettle);
-    this.waiting = [];
+    this.waiting = new Map();
     return batch;
   }
 }
@@ -40,10 +49,10 @@ export class CommitBatch {
   private readonly open: Map<string, Waiting>;
   private readonly onSettle: () => void;
 
-  constructor(waiting: readonly Waiting[], onSettle: () => void) {
-    this.writes = waiting.map(({ write }) => write);
+  constructor(open: Map<string, Waiting>, onSettle: () => void) {
+    this.open = open;
+    this.writes = [...open.values()].map(({ write }) => write);
     this.ending = this.writes.filter(({ job }) => job.status !== "running").length;
-    this.open = new Map(waiting.map((entry) => [entry.write.job.job_id, entry]));
     this.onSettle = onSettle;
   }
 

@@ -1,35 +1,43 @@
-import type { SentAttempt } from "../engine/decision.ts";
+import type { ErrorInfo } from "../contracts/errors.ts";
+import type { PlanEvent, SentAttempt } from "../engine/decision.ts";
+import type { CheckedDefinition } from "../engine/definition/check.ts";
 import type { Job } from "../engine/job.ts";
 
 /** A job that a run owns. */
 export class HeldJob {
   job: Job;
+  /** What the job runs, or why it cannot be run; kept here for as long as the job is. */
+  readonly definition: CheckedDefinition | ErrorInfo;
   /** The attempt that is out, as it was sent. */
   sent: SentAttempt | null = null;
+  /** What has happened and was not planned yet, in order. */
+  readonly events: PlanEvent[] = [];
+  /** Somebody goes through the events. */
+  busy = false;
+  released = false;
   /** Ends what is out for the job. */
   private abort = new AbortController();
-  /** Its events are dealt with one after the other. */
-  private last: Promise<void> = Promise.resolve();
-  released = false;
 
-  constructor(job: Job) {
+  constructor(job: Job, definition: CheckedDefinition | ErrorInfo) {
     this.job = job;
+    this.definition = definition;
   }
 
+  /** Aborted when the attempt that is out is over. */
   get signal(): AbortSignal {
     return this.abort.signal;
   }
 
-  /** Does something once all that came before it is done; it must not throw. */
-  enqueue(work: () => Promise<void>): void {
-    this.last = this.last.then(work);
+  /** Whether messages came in that no decision knows of yet. */
+  get hasMail(): boolean {
+    return this.events.some((event) => event.type === "messages");
   }
 
   /** The attempt that was out is over. */
   recall(): void {
     this.sent = null;
     this.abort.abort();
-    this.abort = new AbortController();
+    if (!this.released) this.abort = new AbortController();
   }
 
   /** The run has no more to do with the job. */

@@ -37,6 +37,7 @@ function inBatches(tasks: readonly { out: TaskOut; delivery: Delivery }[]): Task
   let current: TaskOut[] = [];
   let room = Infinity;
   for (const { out, delivery } of tasks) {
+    if (out.signal.aborted) continue;
     if (delivery.redeliveries > 0) {
       batches.push([out]);
       continue;

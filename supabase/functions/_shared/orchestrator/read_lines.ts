@@ -8,15 +8,21 @@ export async function* readLines(
   maxBytes: number,
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder();
-  let rest = "";
+  // Pieces of a line that has not ended: joined once, however many chunks it comes in.
+  let pieces: string[] = [];
+  let length = 0;
   for await (const chunk of stream) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = parts.pop() ?? "";
-    for (const part of parts) if (part.trim() !== "") yield part;
-    if (rest.length > maxBytes) {
-      throw new RangeError(`a line of its answer exceeds ${maxBytes} bytes`);
+    const [first = "", ...others] = decoder.decode(chunk, { stream: true }).split("\n");
+    pieces.push(first);
+    length += first.length;
+    for (const next of others) {
+      const line = pieces.join("");
+      pieces = [next];
+      length = next.length;
+      if (line.trim() !== "") yield line;
     }
+    if (length > maxBytes) throw new RangeError(`a line of its answer exceeds ${maxBytes} bytes`);
   }
-  rest += decoder.decode();
-  if (rest.trim() !== "") yield rest;
+  const line = pieces.join("") + decoder.decode();
+  if (line.trim() !== "") yield line;
 }

@@ -1,11 +1,11 @@
-import { type ErrorInfo, errorInfo } from "../contracts/errors.ts";
-import type { ClaimedJob, Message, TurnReply, TurnRequest } from "../contracts/turn.ts";
+import { errorInfo } from "../contracts/errors.ts";
+import type { ClaimedJob, JobWrite, Message, TurnReply, TurnRequest } from "../contracts/turn.ts";
 import type { Decision, Delivery, Effect, PlanEvent } from "../engine/decision.ts";
 import { idempotencyKey } from "../engine/keys.ts";
 import { failJob, plan, releaseJob } from "../engine/plan.ts";
 import type { Log } from "../log.ts";
 import type { EngineStore } from "../store/engine_store.ts";
-import type { Catalog } from "./catalog.ts";
+import type { Catalog, Definitions } from "./catalog.ts";
 import type { Clock } from "./clock.ts";
 import { type CommitBatch, CommitQueue } from "./commit_queue.ts";
 import type { OrchestratorConfig } from "./config.ts";
@@ -57,14 +57,17 @@ export class Run {
   private readonly outbox: Outbox;
   private readonly schedule: Schedule;
   private readonly signal = new Signal();
-  /** Events that are being planned right now; tasks and commits leave when none is. */
+  /** Jobs that are being planned right now; tasks and commits leave when none is. */
   private planning = 0;
+  /** Due jobs may be left when the run stops taking on work: a fresh one is to be called. */
+  private handOverDue = true;
+  private handingOver: Promise<void> = Promise.resolve();
   private readonly summary: RunSummary;
 
   constructor(deps: RunDependencies) {
     this.deps = deps;
     this.outbox = new Outbox(deps.dispatcher);
-    this.schedule = new Schedule(deps.config, deps.clock.now());
+    this.schedule = new Schedule(deps.config, deps.clock.elapsed());
     this.summary = {
       run_id: deps.runId,
       claimed: 0,
@@ -79,44 +82,47 @@ export class Run {
 
   /** Whether the run still takes on work: a kick then needs no run of its own. */
   get isAccepting(): boolean {
-    return this.schedule.isAccepting(this.deps.clock.now(), this.summary.steps);
+    return this.schedule.isAccepting(this.deps.clock.elapsed(), this.summary.steps);
   }
 
   /** Something may be due, or (for any reason but a start) a message has come for a held job. */
   kick(reason: string): void {
-    this.schedule.kicked(reason);
+    this.schedule.kicked(reason, this.deps.clock.elapsed());
     this.signal.raise();
   }
 
   /**
    * Works until there is nothing to do.
    *
-   * @throws {StoreError} when the database cannot be reached for as long as leases hold; what was
-   * held is found again when they run out
+   * @throws {StoreError} when the database refuses to be claimed from; what was held is found again
+   * when its leases run out
    */
   async work(): Promise<RunSummary> {
-    const { clock, config, store } = this.deps;
-    const startedAt = clock.now();
+    const { clock, config } = this.deps;
+    const startedAt = clock.elapsed();
     try {
       for (;;) {
-        const now = clock.now();
-        if (this.planning === 0 && this.isTurnDue(now)) {
-          await this.turn(now);
-          continue;
+        const now = clock.elapsed();
+        if (this.planning === 0) {
+          if (this.isTurnDue(now)) {
+            await this.turn(now);
+            continue;
+          }
+          if (!this.isAccepting && this.handOverDue) this.handOver();
+          if (this.schedule.isOver(now, this.held.size, this.isAccepting)) break;
         }
-        if (this.planning === 0 && this.schedule.isOver(now, this.held.size, this.isAccepting)) {
-          break;
-        }
-        await this.signal.wait(this.schedule.msToNext(now, this.held.size));
+        await this.signal.wait(this.schedule.msToNext(now, this.held.size, this.isAccepting));
       }
-      if (!this.isAccepting) await store.tick();
     } finally {
+      // From here on a kick must find that it needs a run of its own.
+      this.schedule.stop();
       for (const held of this.held.values()) held.release();
-      this.summary.duration_ms = clock.now() - startedAt;
+      this.summary.duration_ms = Math.round(clock.elapsed() - startedAt);
       if (this.held.size > 0) {
         this.deps.log.warn("run_left_jobs", { held: this.held.size, wall: config.wallSeconds });
       }
     }
+    await this.handingOver;
     return this.summary;
   }
 
@@ -125,9 +131,17 @@ export class Run {
       this.schedule.isTurnDue(now, this.held.size, this.isAccepting);
   }
 
+  /** Has a fresh run called for what is due; should that fail, the next tick does it. */
+  private handOver(): void {
+    const { store, log } = this.deps;
+    this.handOverDue = false;
+    this.handingOver = store.tick().catch((error) => log.warn("hand_over_failed", { error }));
+  }
+
   private async turn(now: number): Promise<void> {
     const { config, catalog, clock, runId } = this.deps;
     const batch = this.commits.take();
+    const known = catalog.known;
     const accepting = this.isAccepting;
     const remaining = this.held.size - batch.ending;
     const claim = accepting ? Math.max(config.slots - remaining, 0) : 0;
@@ -136,29 +150,42 @@ export class Run {
       lease_seconds: config.leaseSeconds,
       claim,
       in_flight: remaining,
-      writes: batch.writes,
+      writes: batch.writes.map((write) => this.afterMail(write)),
       extend: this.schedule.isExtendDue(now) ? this.out(batch) : [],
-      known_definitions: catalog.known,
+      known_definitions: [...known.keys()],
       catalog_revision: catalog.revision,
-      look_ahead: remaining === 0,
-      leaving: remaining === 0 && this.schedule.mayLeave(batch.writes.length),
+      look_ahead: this.schedule.looksAhead(remaining, batch.writes),
+      leaving: remaining === 0 && this.schedule.mayLeave(now, batch.writes.length),
     };
-    this.schedule.turnStarted(now);
+    this.schedule.turnStarted(now, request);
     const reply = await takeTurn(this.deps, request);
     this.summary.turns++;
     if (reply === null) return this.loseAll(batch);
     clock.sync(reply.now);
-    this.schedule.turnEnded(clock.now(), request, reply);
+    this.schedule.turnEnded(clock.elapsed(), request, reply);
     this.deps.log.debug("turn", {
-      duration_ms: clock.now() - now,
+      duration_ms: Math.round(clock.elapsed() - now),
       committed: batch.writes.length,
       claimed: reply.claimed.length,
       held: remaining,
     });
-    this.take(reply, batch);
+    this.take(reply, batch, known);
   }
 
-  private take(reply: TurnReply, batch: CommitBatch): void {
+  /**
+   * A job that parks while messages wait here, which its decision did not know of, is to be looked
+   * at again at once: the database was told that they have been taken.
+   */
+  private afterMail(write: JobWrite): JobWrite {
+    const { job } = write;
+    const parks = job.status === "pending" || job.status === "waiting" ||
+      job.status === "awaiting_retry";
+    if (!parks || !this.held.get(job.job_id)?.hasMail) return write;
+    const next_run_at = new Date(this.deps.clock.now()).toISOString();
+    return { ...write, job: { ...job, next_run_at } };
+  }
+
+  private take(reply: TurnReply, batch: CommitBatch, known: Definitions): void {
     const { catalog } = this.deps;
     catalog.update(reply);
     this.during(() => {
@@ -168,15 +195,16 @@ export class Run {
       for (const { job_id, messages } of [...reply.woken, ...reply.extended.woken]) {
         this.deliver(job_id, messages);
       }
-      for (const job of reply.claimed) this.hold(job);
+      for (const job of reply.claimed) this.hold(job, known);
     });
     catalog.trim();
   }
 
-  private hold({ messages, ...job }: ClaimedJob): void {
+  private hold({ messages, ...job }: ClaimedJob, known: Definitions): void {
     // An own lease that ran out and was claimed again: what is out belongs to the past.
-    this.held.get(job.job_id)?.release();
-    const held = new HeldJob(job);
+    const past = this.held.get(job.job_id);
+    if (past !== undefined) this.drop(past);
+    const held = new HeldJob(job, this.deps.catalog.definitionOf(job, known));
     this.held.set(job.job_id, held);
     this.summary.claimed++;
     this.happen(held, { type: "claimed", messages });
@@ -191,22 +219,34 @@ export class Run {
   }
 
   private happen(held: HeldJob, event: PlanEvent): void {
+    held.events.push(event);
+    if (!held.busy) void this.goThrough(held);
+  }
+
+  /** Deals with a job's events, one after the other; never rejects. */
+  private async goThrough(held: HeldJob): Promise<void> {
+    held.busy = true;
     this.planning++;
-    held.enqueue(async () => {
-      try {
-        if (!held.released) await this.decide(held, event);
-      } catch (error) {
-        this.deps.log.error("plan_failed", { job_id: held.job.job_id, error });
-        this.drop(held);
-      } finally {
-        this.done();
+    try {
+      for (;;) {
+        const event = held.events.shift();
+        if (event === undefined || held.released) break;
+        await this.decide(held, event);
       }
-    });
+    } catch (error) {
+      this.deps.log.error("plan_failed", { job_id: held.job.job_id, error });
+      this.drop(held);
+    } finally {
+      held.busy = false;
+      this.done();
+    }
   }
 
   private async decide(held: HeldJob, event: PlanEvent): Promise<void> {
     const decision = await this.plan(held, event);
+    if (held.released) return;
     if (!await this.commit(held, decision)) return this.drop(held);
+    if (held.released) return;
     held.job = decision.job;
     await this.apply(held, decision.effect);
   }
@@ -214,8 +254,8 @@ export class Run {
   private async plan(held: HeldJob, event: PlanEvent): Promise<Decision> {
     const { clock, random, catalog, config, log } = this.deps;
     const now = clock.now();
-    const definition = catalog.definitionOf(held.job);
-    if (isError(definition)) return failJob(held.job, now, definition);
+    const { definition } = held;
+    if ("code" in definition) return failJob(held.job, now, definition);
     try {
       return await plan(
         {
@@ -243,11 +283,13 @@ export class Run {
     if (write === null) return true;
     if (effect.type === "release") held.recall();
     this.summary.steps += write.steps.length;
-    if (write.job.status === "completed") this.summary.completed++;
-    if (write.job.status === "failed") this.summary.failed++;
-    const committed = this.commits.add(write);
+    const outcome = this.commits.add(write);
+    // Not planning while it waits: the turn that commits it comes when nobody is.
     this.done();
-    return await committed;
+    const committed = await outcome;
+    if (committed && write.job.status === "completed") this.summary.completed++;
+    if (committed && write.job.status === "failed") this.summary.failed++;
+    return committed;
   }
 
   private async apply(held: HeldJob, effect: Effect): Promise<void> {
@@ -268,12 +310,7 @@ export class Run {
     const { job } = held;
     held.recall();
     const startedAt = clock.now();
-    if (!this.schedule.hasTimeFor(startedAt, delivery.timeoutSeconds)) {
-      // Left to a fresh run before anything has begun: no attempt is cut off by our own end.
-      const decision = releaseJob(job, startedAt);
-      await this.commit(held, decision);
-      return this.drop(held);
-    }
+    if (!this.hasRoomFor(delivery)) return await this.leave(held, startedAt);
     held.sent = { input: delivery.input, startedAt };
     const { signal } = held;
     const { attempt, transformer } = delivery;
@@ -295,7 +332,8 @@ export class Run {
         workflow_id: job.workflow_id,
         step_id: attempt.step_id,
         attempt: attempt.attempt,
-        deadline: new Date(startedAt + timeoutMs).toISOString(),
+        // By the clock here, which is the executors' too; the database's may be another.
+        deadline: new Date(Date.now() + timeoutMs).toISOString(),
         transformer_id: transformer.id,
         type: transformer.type,
         config: delivery.config,
@@ -311,6 +349,21 @@ export class Run {
     });
   }
 
+  private hasRoomFor({ timeoutSeconds }: Delivery): boolean {
+    const { clock, config } = this.deps;
+    return this.summary.steps < config.maxSteps &&
+      this.schedule.hasTimeFor(clock.elapsed(), timeoutSeconds);
+  }
+
+  /** Leaves a job to a fresh run before its attempt has begun: none is cut off by our own end. */
+  private async leave(held: HeldJob, now: number): Promise<void> {
+    // Or the next turn would claim it again.
+    this.schedule.stop();
+    await this.commit(held, releaseJob(held.job, now));
+    this.handOverDue = true;
+    this.drop(held);
+  }
+
   private ended(held: HeldJob, delivery: Delivery, end: DeliveryEnd): void {
     const { clock, log } = this.deps;
     const { attempt } = delivery;
@@ -322,7 +375,7 @@ export class Run {
     }
     if (end.result.status === "failed") {
       const { code, message } = end.result.error;
-      log.warn("step_failed", { ...fields, code, message });
+      log.warn("step_failed", { ...fields, error_code: code, error_message: message });
     } else log.debug("step_ended", { ...fields, status: end.result.status });
     this.happen(held, { type: "result", attempt, result: end.result, sent });
   }
@@ -334,7 +387,10 @@ export class Run {
 
   private drop(held: HeldJob): void {
     held.release();
-    if (this.held.get(held.job.job_id) === held) this.held.delete(held.job.job_id);
+    const { job_id } = held.job;
+    if (this.held.get(job_id) !== held) return;
+    this.held.delete(job_id);
+    this.commits.withdraw(job_id);
   }
 
   private lose(jobId: string): void {
@@ -375,8 +431,4 @@ function logContext({ job }: HeldJob, { attempt, transformer }: Delivery) {
     transformer_id: transformer.id,
     trace_id: job.trace_id.replaceAll("-", ""),
   };
-}
-
-function isError(found: ReturnType<Catalog["definitionOf"]>): found is ErrorInfo {
-  return "code" in found;
 }

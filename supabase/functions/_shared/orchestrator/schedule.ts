@@ -1,4 +1,4 @@
-import type { TurnReply, TurnRequest } from "../contracts/turn.ts";
+import type { JobWrite, TurnReply, TurnRequest } from "../contracts/turn.ts";
 import type { OrchestratorConfig } from "./config.ts";
 
 /**
@@ -8,22 +8,40 @@ import type { OrchestratorConfig } from "./config.ts";
 const BUSY_BATCH = 8;
 const SETTLE_MS = 30;
 
+/**
+ * After a kick the database sends none for 200 ms when jobs are inserted (`kick_after_insert`): the
+ * run that was kicked owes it one more look after that.
+ */
+const QUIET_MS = 250;
+/** Reasons of the kicks that the database sends. */
+const DATABASE_REASONS: ReadonlySet<string> = new Set(["insert", "callback", "tick"]);
+
 /** A due job that could not be claimed is locked by somebody: not to be looked at in a circle. */
 const LOCKED_RETRY_MS = 50;
+const MIN_LOOK_MS = 5;
 
 /** Left between the last task's time limit and the end of a run, in ms. */
 const END_MARGIN_MS = 5_000;
 
-/** When a run looks, extends its leases, stops claiming and ends. All times in ms. */
+/**
+ * When a run looks, extends its leases, stops claiming and ends. All times in ms of a clock that
+ * never jumps: what the database says of time counts as distance from its own now.
+ */
 export class Schedule {
   private readonly config: OrchestratorConfig;
   private readonly claimUntil: number;
   private readonly wallAt: number;
   private lookRequested = true;
   private messagesExpected = false;
+  /** When something falls due, as far as it is known. */
   private nextLookAt = Infinity;
+  /** When to look because no kick was asked for in the meantime. */
+  private owedLookAt = Infinity;
+  /** As `owedLookAt`, for what was inserted shortly after a kick of the database. */
+  private quietLookAt = Infinity;
+  /** A job was parked until some time: the next look is to find out when. */
+  private parked = false;
   private nextExtendAt: number;
-  private lastBatch = 0;
   private stopped = false;
 
   constructor(config: OrchestratorConfig, now: number) {
@@ -37,12 +55,17 @@ export class Schedule {
     return this.config.leaseSeconds * 1000 / 3;
   }
 
+  private get lookAt(): number {
+    return Math.min(this.nextLookAt, this.owedLookAt, this.quietLookAt);
+  }
+
   isAccepting(now: number, steps: number): boolean {
     return !this.stopped && now < this.claimUntil && steps < this.config.maxSteps;
   }
 
-  kicked(reason: string): void {
+  kicked(reason: string, now: number): void {
     this.lookRequested = true;
+    if (DATABASE_REASONS.has(reason)) this.quietLookAt = now + QUIET_MS;
     if (reason !== "start") this.messagesExpected = true;
   }
 
@@ -53,7 +76,7 @@ export class Schedule {
 
   isTurnDue(now: number, held: number, accepting: boolean): boolean {
     if (held > 0 && this.isExtendDue(now)) return true;
-    return accepting && held < this.config.slots && (this.lookRequested || now >= this.nextLookAt);
+    return accepting && held < this.config.slots && (this.lookRequested || now >= this.lookAt);
   }
 
   /** Extending brings along the messages of the jobs that are held. */
@@ -61,27 +84,42 @@ export class Schedule {
     return this.messagesExpected || now >= this.nextExtendAt;
   }
 
-  /** Whether the run may say with this turn that it leaves, if nothing is claimed. */
-  mayLeave(writes: number): boolean {
-    return Math.max(writes, this.lastBatch) < BUSY_BATCH;
+  /** Whether a turn is to ask when the next job falls due. @param held jobs that remain after it */
+  looksAhead(held: number, writes: readonly JobWrite[]): boolean {
+    return held === 0 || this.parked || hasParked(writes);
   }
 
-  turnStarted(now: number): void {
+  /** Whether the run may say with this turn that it leaves, if nothing is claimed. */
+  mayLeave(now: number, writes: number): boolean {
+    const owed = Math.max(...[this.owedLookAt, this.quietLookAt].filter(Number.isFinite), now);
+    return writes < BUSY_BATCH && now >= owed;
+  }
+
+  turnStarted(now: number, request: TurnRequest): void {
     if (this.isExtendDue(now)) this.nextExtendAt = now + this.extendEvery;
-    this.lookRequested = false;
     this.messagesExpected = false;
-    this.nextLookAt = Infinity;
+    this.parked ||= hasParked(request.writes);
+    if (request.claim === 0) return; // nobody has looked
+    this.lookRequested = false;
+    if (now >= this.nextLookAt) this.nextLookAt = Infinity;
+    if (now >= this.owedLookAt) this.owedLookAt = Infinity;
+    if (now >= this.quietLookAt) this.quietLookAt = Infinity;
   }
 
   turnEnded(now: number, request: TurnRequest, reply: TurnReply): void {
-    this.lastBatch = request.writes.length + reply.claimed.length;
-    if (this.lastBatch >= BUSY_BATCH) this.nextLookAt = now + SETTLE_MS;
-    if (reply.next_run_at === null) return;
-    const due = Date.parse(reply.next_run_at);
-    if (due - now <= this.config.lingerMs) {
-      this.nextLookAt = Math.min(this.nextLookAt, Math.max(due + 1, now + LOCKED_RETRY_MS / 10));
-      if (due <= now) this.nextLookAt = now + LOCKED_RETRY_MS;
-    }
+    const batch = request.writes.length + reply.claimed.length;
+    if (batch >= BUSY_BATCH) this.owedLookAt = now + SETTLE_MS;
+    if (request.claim > 0 && reply.claimed.length >= request.claim) this.lookRequested = true;
+    if (!request.look_ahead || reply.claimed.length > 0) return;
+    this.nextLookAt = this.lookFor(now, reply);
+    this.parked = this.nextLookAt !== Infinity;
+  }
+
+  private lookFor(now: number, { now: databaseNow, next_run_at }: TurnReply): number {
+    if (next_run_at === null) return Infinity;
+    const dueIn = Date.parse(next_run_at) - Date.parse(databaseNow);
+    if (dueIn > this.config.lingerMs) return Infinity;
+    return now + (dueIn <= 0 ? LOCKED_RETRY_MS : Math.max(dueIn + 1, MIN_LOOK_MS));
   }
 
   /** Whether a task with this time limit can end before the run must. */
@@ -94,16 +132,20 @@ export class Schedule {
   isOver(now: number, held: number, accepting: boolean): boolean {
     if (now >= this.wallAt) return true;
     if (held > 0) return false;
-    return !accepting || (!this.lookRequested && this.nextLookAt === Infinity);
+    return !accepting || (!this.lookRequested && this.lookAt === Infinity);
   }
 
   /** Until something of this becomes due, in ms. */
-  msToNext(now: number, held: number): number {
+  msToNext(now: number, held: number, accepting: boolean): number {
     const next = Math.min(
       this.wallAt,
       held > 0 ? this.nextExtendAt : this.claimUntil,
-      held < this.config.slots && now < this.claimUntil ? this.nextLookAt : Infinity,
+      accepting && held < this.config.slots ? this.lookAt : Infinity,
     );
     return Math.max(next - now, 0);
   }
+}
+
+function hasParked(writes: readonly JobWrite[]): boolean {
+  return writes.some(({ job }) => job.next_run_at !== null);
 }

@@ -51,14 +51,14 @@ async function answer(
 ): Promise<Response> {
   const headers = { "x-request-id": requestId };
   const { joined, done } = service.kick(await reasonOf(request));
-  if (new URL(request.url).searchParams.get("wait") === "true") {
-    return Response.json(await done, { headers });
-  }
   if (!joined) {
     inBackground(done.then(
       (summary) => log.info("run_ended", { ...summary }),
       (error: unknown) => log.error("run_failed", { error }),
     ));
+  }
+  if (new URL(request.url).searchParams.get("wait") === "true") {
+    return Response.json(await done, { headers });
   }
   return Response.json({ accepted: true, joined }, { status: 202, headers });
 }
@@ -82,7 +82,7 @@ function prepare(name: string, read?: ReadVariable): { service: OrchestratorServ
   const log = createLog({ function: name }, { level: config.logLevel });
   const client = createServiceClient({ ...platform, timeoutMs: STORE_TIMEOUT_MS });
   const shared = {
-    store: createEngineStore(client),
+    store: createEngineStore(client, log),
     dispatcher: createHttpDispatcher({
       functionsUrl: `${platform.supabaseUrl}/functions/v1`,
       secretKey: platform.secretKey,

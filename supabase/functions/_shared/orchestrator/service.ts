@@ -1,29 +1,33 @@
 import type { Run, RunSummary } from "./run.ts";
 
+/** What the service needs of a run. */
+export type ServiceRun = Pick<Run, "isAccepting" | "kick" | "work">;
+
 /**
  * The orchestrator of one worker: at most one run takes on work at a time, and kicks that come
  * meanwhile are its business. A run that only finishes what it holds is left to do so.
  */
 export class OrchestratorService {
-  private current: { run: Run; done: Promise<RunSummary> } | null = null;
-  private readonly startRun: () => Run;
+  private readonly running = new Map<ServiceRun, Promise<RunSummary>>();
+  private readonly startRun: () => ServiceRun;
 
-  constructor(startRun: () => Run) {
+  constructor(startRun: () => ServiceRun) {
     this.startRun = startRun;
   }
 
   /** Sees to it that somebody looks for work; `done` resolves when the run has ended. */
   kick(reason: string): { joined: boolean; done: Promise<RunSummary> } {
-    const { current } = this;
-    if (current?.run.isAccepting) {
-      current.run.kick(reason);
-      return { joined: true, done: current.done };
+    let joined: Promise<RunSummary> | undefined;
+    for (const [run, done] of this.running) {
+      // Those that only finish what they hold look too: a message may be for one of their jobs.
+      run.kick(reason);
+      if (run.isAccepting) joined = done;
     }
+    if (joined !== undefined) return { joined: true, done: joined };
     const run = this.startRun();
-    const done = run.work().finally(() => {
-      if (this.current?.run === run) this.current = null;
-    });
-    this.current = { run, done };
+    run.kick(reason);
+    const done = run.work().finally(() => this.running.delete(run));
+    this.running.set(run, done);
     return { joined: false, done };
   }
 }

@@ -2,14 +2,18 @@ import { errorInfo } from "../contracts/errors.ts";
 import type { JobWrite, TurnReply, TurnRequest } from "../contracts/turn.ts";
 import type { Log } from "../log.ts";
 import type { EngineStore } from "../store/engine_store.ts";
-import { DatabaseUnavailableError, StoreError, TransactionConflictError } from "../store/errors.ts";
+import { DatabaseUnavailableError, TransactionConflictError } from "../store/errors.ts";
+import type { Sleep } from "../store/retrying.ts";
 
 const PAUSE_MS = 500;
 
-interface TurnDependencies {
-  store: EngineStore;
+/** What taking a turn needs. */
+export interface TurnDependencies {
+  store: Pick<EngineStore, "turn">;
   log: Log;
+  clock: { elapsed(): number };
   config: { leaseSeconds: number };
+  sleep?: Sleep;
 }
 
 /**
@@ -17,57 +21,78 @@ interface TurnDependencies {
  * as leases hold, and a write that the database refuses fails its own job and no other.
  *
  * @returns null when the database stayed away: nothing that was held is ours any more
+ * @throws what the database says when it refuses a turn that writes nothing
  */
 export async function takeTurn(
   deps: TurnDependencies,
   request: TurnRequest,
 ): Promise<TurnReply | null> {
-  const { store, log, config } = deps;
-  const tries = Math.ceil(config.leaseSeconds * 1000 / PAUSE_MS);
-  for (let attempt = 1; attempt <= tries; attempt++) {
+  const giveUpAt = deps.clock.elapsed() + deps.config.leaseSeconds * 1000;
+  try {
+    return await untilAnswered(deps, request, giveUpAt);
+  } catch (error) {
+    if (request.writes.length === 0) throw error;
+    deps.log.error("commit_refused", { jobs: request.writes.length, error });
+    return await takeApart(deps, request, giveUpAt);
+  }
+}
+
+/** The turn's answer; null when none has come in time. @throws a refusal */
+async function untilAnswered(
+  { store, log, clock, sleep = pause }: TurnDependencies,
+  request: TurnRequest,
+  giveUpAt: number,
+): Promise<TurnReply | null> {
+  for (let attempt = 1;; attempt++) {
     try {
       return await store.turn(request);
     } catch (error) {
-      if (!isPassing(error)) {
-        if (!(error instanceof StoreError) || request.writes.length === 0) throw error;
-        log.error("commit_refused", { jobs: request.writes.length, error });
-        return await takeApart(deps, request);
-      }
+      if (!isPassing(error)) throw error;
       log.warn("database_unavailable", { attempt, error: String(error) });
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (0.5 + Math.random())));
+      if (clock.elapsed() >= giveUpAt) return null;
+      await sleep(PAUSE_MS * (0.5 + Math.random()));
     }
   }
-  return null;
 }
 
 /** Commits one by one; a write that is refused once more becomes the failure of its job. */
-async function takeApart(deps: TurnDependencies, request: TurnRequest): Promise<TurnReply | null> {
+async function takeApart(
+  deps: TurnDependencies,
+  request: TurnRequest,
+  giveUpAt: number,
+): Promise<TurnReply | null> {
   const only = { claim: 0, extend: [], leaving: false, look_ahead: false };
   const results: TurnReply["results"] = [];
   const woken: TurnReply["woken"] = [];
   for (const write of request.writes) {
     const { job_id } = write.job;
-    const reply = await tryTurn(deps, { ...request, ...only, writes: [write] });
-    if (reply !== null) {
+    try {
+      const one = { ...request, ...only, writes: [write] };
+      const reply = await untilAnswered(deps, one, giveUpAt);
+      if (reply === null) return null;
       results.push(...reply.results);
       woken.push(...reply.woken);
-    } else {
-      await tryTurn(deps, { ...request, ...only, writes: [failureOf(write)] });
+    } catch (error) {
+      deps.log.error("write_refused", { job_id, error });
+      await fail(deps, { ...request, ...only, writes: [failureOf(write)] }, giveUpAt);
       // Whatever the failure came to, the decision that was made has not been written.
       results.push({ job_id, committed: false });
     }
   }
-  const rest = await takeTurn(deps, { ...request, writes: [] });
+  const rest = await untilAnswered(deps, { ...request, writes: [] }, giveUpAt);
   return rest && { ...rest, results, woken: [...woken, ...rest.woken] };
 }
 
-async function tryTurn(deps: TurnDependencies, request: TurnRequest): Promise<TurnReply | null> {
+async function fail(
+  deps: TurnDependencies,
+  request: TurnRequest,
+  giveUpAt: number,
+): Promise<void> {
   try {
-    return await deps.store.turn(request);
+    await untilAnswered(deps, request, giveUpAt);
   } catch (error) {
-    const job_id = request.writes[0]?.job.job_id;
-    deps.log.error("write_refused", { job_id, error });
-    return null;
+    // Left to its lease: the attempt is made again, at most max_redeliveries times.
+    deps.log.error("failure_refused", { job_id: request.writes[0]?.job.job_id, error });
   }
 }
 
@@ -95,4 +120,8 @@ function failureOf({ job, consumed }: JobWrite): JobWrite {
 
 function isPassing(error: unknown): boolean {
   return error instanceof DatabaseUnavailableError || error instanceof TransactionConflictError;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,5 +1,13 @@
 import type { SupabaseClient } from "@supabase/supabase-js";
-import { type TurnReply, turnReplySchema, type TurnRequest } from "../contracts/turn.ts";
+import { z } from "zod";
+import {
+  type ClaimedJob,
+  claimedJobSchema,
+  type TurnReply,
+  turnReplySchema,
+  type TurnRequest,
+} from "../contracts/turn.ts";
+import type { Log } from "../log.ts";
 import { unwrap } from "./errors.ts";
 import { retrying, type Sleep } from "./retrying.ts";
 
@@ -18,12 +26,12 @@ export interface EngineStore {
 }
 
 /** The store over the Data API. */
-export function createEngineStore(client: SupabaseClient, sleep?: Sleep): EngineStore {
+export function createEngineStore(client: SupabaseClient, log: Log, sleep?: Sleep): EngineStore {
   return {
     async turn(request) {
       const body = turnArgument(request);
       const reply = await retrying(async () => unwrap(await client.rpc("turn", body)), sleep);
-      return turnReplySchema.parse(reply);
+      return readReply(reply, log);
     },
 
     async tick() {
@@ -43,4 +51,25 @@ export function turnArgument({ writes, ...rest }: TurnRequest): { p_turn: unknow
     ),
   };
   return { p_turn: { ...rest, commit } };
+}
+
+const replySchema = turnReplySchema.extend({ claimed: z.array(z.unknown()) });
+
+/**
+ * A job that cannot be read (a newer version's state, a hand's change) is left to its lease, and
+ * holds up no other.
+ */
+function readReply(reply: unknown, log: Log): TurnReply {
+  const { claimed, ...rest } = replySchema.parse(reply);
+  return { ...rest, claimed: claimed.flatMap((row) => readJob(row, log)) };
+}
+
+function readJob(row: unknown, log: Log): ClaimedJob[] {
+  const read = claimedJobSchema.safeParse(row);
+  if (read.success) return [read.data];
+  log.error("job_unreadable", {
+    job_id: (row as { job_id?: unknown } | null)?.job_id,
+    problems: z.prettifyError(read.error),
+  });
+  return [];
 }

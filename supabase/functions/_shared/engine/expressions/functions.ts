@@ -2,6 +2,7 @@ import type jsonata from "jsonata";
 import { ExpressionFailure } from "./failure.ts";
 import { MAX_TEXT } from "./limits.ts";
 import { type Environment, runOf } from "./run.ts";
+import { type Comparator, sort } from "./sort.ts";
 
 /** What a function of JSONata is called on. */
 interface Focus {
@@ -28,6 +29,11 @@ const DETERMINISTIC: Readonly<Record<string, readonly [signature: string, Implem
 
 /** Functions that one short expression could use to take all the memory there is. */
 const BOUNDED: Readonly<Record<string, readonly [signature: string, Implementation]>> = {
+  sort: [
+    "<af?:a>",
+    (items, comparator) =>
+      Array.isArray(items) ? sort(items, comparator as Comparator | undefined) : items,
+  ],
   pad: [
     "<s-ns?:s>",
     (text, width, char) =>

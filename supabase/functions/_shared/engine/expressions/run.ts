@@ -1,4 +1,5 @@
 import type { EvaluationContext } from "../context.ts";
+import type { Place } from "../place.ts";
 import { ExpressionFailure } from "./failure.ts";
 import { MAX_ITEMS, MAX_STEPS, MAX_TEXT } from "./limits.ts";
 import { seededRandom } from "./random.ts";
@@ -26,9 +27,10 @@ export class Run {
   #steps = 0;
   #fromMillis: unknown;
 
-  constructor({ now, seed }: EvaluationContext) {
+  /** @param place where the expression stands: each draws numbers of its own */
+  constructor({ now, seed }: EvaluationContext, place: Place) {
     this.now = now;
-    this.random = seededRandom(seed);
+    this.random = seededRandom(`${seed} ${place}`);
   }
 
   /** Counts a node that is about to be evaluated. */

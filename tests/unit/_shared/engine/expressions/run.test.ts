@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { compileExpression } from "../../../../../supabase/functions/_shared/engine/expressions.ts";
 import { messageOf } from "../../../../../supabase/functions/_shared/engine/expressions/failure.ts";
 import { isTruthy } from "../../../../../supabase/functions/_shared/engine/expressions/truth.ts";
 import { toPlainJson } from "../../../../../supabase/functions/_shared/engine/expressions/plain.ts";
@@ -12,7 +13,7 @@ Deno.test("runOf() refuses an evaluation that was started without a run", () => 
 
 Deno.test("leave() refuses an array that has grown too large", () => {
   assert.throws(
-    () => new Run(contextOf({})).leave(new Array(1_000_001)),
+    () => new Run(contextOf({}), "x").leave(new Array(1_000_001)),
     /^ExpressionFailure: it makes an array of more than 1000000 items$/,
   );
 });
@@ -29,4 +30,12 @@ Deno.test("toPlainJson() gives null for what JSON has no form for", () => {
 
 Deno.test("isTruthy() of a function is false", () => {
   assert.equal(isTruthy(() => true), false);
+});
+
+Deno.test("$random() draws other numbers in another place of the same attempt, and the same again", async () => {
+  const draw = (place: string) =>
+    compileExpression("$random()", place, ({ message }) => assert.fail(message))
+      .evaluate(contextOf({}));
+  assert.notEqual(await draw("steps.a.input_map.x"), await draw("steps.a.input_map.y"));
+  assert.equal(await draw("steps.a.input_map.x"), await draw("steps.a.input_map.x"));
 });

@@ -12,6 +12,7 @@ Deno.test("plan() parks a failed attempt until its retry", async () => {
   assert.equal(world.last.next_run_at, iso(T0 + 250));
   assert.equal(world.last.next_retry_at, iso(T0 + 250));
   assert.equal(world.last.retry_count, 1);
+  assert.equal(world.last.error?.code, "timeout");
   assert.deepEqual(world.last.state, { attempt: 2 });
   assert.deepEqual(world.records, ["a:1:1 failed"]);
   assert.deepEqual(world.events, ["retry_scheduled"]);

@@ -17,6 +17,7 @@ Deno.test("plan() parks a job whose executor will answer later", async () => {
   const world = await waiting();
   assert.equal(world.last.status, "waiting");
   assert.equal(world.last.next_run_at, iso(T0 + 100_000));
+  assert.deepEqual(world.events, ["callback_awaited"]);
   assert.deepEqual(world.last.state.waiting, {
     kind: "callback",
     since: iso(T0),
@@ -76,7 +77,7 @@ Deno.test("plan() takes the first of two callbacks", async () => {
   );
   const decision = await world.claim(messages);
   assert.equal(delivered(decision).input, 1);
-  assert.deepEqual(world.events, ["late_result_dropped"]);
+  assert.deepEqual(world.events, ["callback_awaited", "late_result_dropped"]);
   assert.deepEqual(decision.write?.consumed, messages.map((message) => message.id));
 });
 
@@ -85,7 +86,7 @@ Deno.test("plan() drops a callback for an attempt that is over", async () => {
   const payload = { status: "completed", output: 1 };
   await world.claim([world.message("step_result", { ...attempt, attempt: 9, payload })]);
   assert.equal(world.last.status, "waiting");
-  assert.deepEqual(world.events, ["late_result_dropped"]);
+  assert.deepEqual(world.events, ["callback_awaited", "late_result_dropped"]);
 });
 
 Deno.test("plan() takes a callback that comes before the executor's answer", async () => {
