@@ -20,9 +20,13 @@ const projectConfig = z.object({
     enable_signup: z.boolean().default(true),
     minimum_password_length: z.number().int().default(6),
     email: z.object({
-      enable_signup: z.boolean().default(true),
+      enabled: z.boolean().optional(),
+      enable_signup: z.boolean().optional(), // what older versions of the CLI call it
       enable_confirmations: z.boolean().default(false),
-    }).prefault({}),
+    }).transform(({ enabled, enable_signup, ...rest }) => ({
+      ...rest,
+      enable_signup: enabled ?? enable_signup ?? true,
+    })).prefault({}),
   }).prefault({}),
   functions: z.record(
     z.string(),

@@ -1,11 +1,20 @@
 import { StackError } from "./error.ts";
 
+/** Below what systems give to outgoing connections, which could take the port in the meantime. */
+const FIRST = 12_000;
+const COUNT = 20_000;
+
 /** A port of 127.0.0.1 that nothing listens on at the moment. */
 export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
+  for (;;) {
+    const port = FIRST + Math.floor(Math.random() * COUNT);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { exists, removeIfExists } from "./files.ts";
+import { stopOrphan } from "./postgres/server.ts";
 
 const TOO_YOUNG_TO_CLEAN_MS = 10_000;
 
@@ -21,7 +22,9 @@ async function removeIfAbandoned(folder: string): Promise<void> {
     if (age < TOO_YOUNG_TO_CLEAN_MS) return; // may be about to take its lock
     const file = await Deno.open(lock, { write: true });
     try {
-      if (await file.tryLock(true)) await removeIfExists(folder);
+      if (!await file.tryLock(true)) return;
+      await stopOrphan(join(folder, "pgdata"));
+      await removeIfExists(folder);
     } finally {
       file.close();
     }

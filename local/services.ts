@@ -72,7 +72,7 @@ async function startPostgres(
   const isNew = !await exists(markerOf(options));
   if (isNew) {
     await removeIfExists(clusterFolder);
-    await createCluster(tools, clusterFolder);
+    await createCluster(tools, clusterFolder, !options.fresh);
   }
   const server = new PostgresServer({
     ...tools,
@@ -83,10 +83,9 @@ async function startPostgres(
   resources.defer(() => server.stop(options.fresh ? "immediate" : "fast"));
   await server.start();
 
-  const url = databaseUrl(dbPort, "postgres");
-  await applyMigrations(url, migrationsDir);
+  await migrate(options);
   if (isNew && config.db.seed.enabled) {
-    await applySeed(url, join(dirname(migrationsDir), "seed.sql"));
+    await applySeed(databaseUrl(dbPort, "postgres"), join(dirname(migrationsDir), "seed.sql"));
   }
   if (isNew && copyAs !== undefined) {
     // Now, as nothing else may be connected to the database that is copied.
@@ -96,6 +95,21 @@ async function startPostgres(
   }
   if (isNew) await Deno.writeTextFile(markerOf(options), "");
   return server;
+}
+
+/** Applies the migrations that are new, as role `postgres`, and says so. @throws StackError */
+export async function migrate({ dbPort, migrationsDir, log }: ServiceOptions): Promise<void> {
+  const { applied, changed } = await applyMigrations(
+    databaseUrl(dbPort, "postgres"),
+    migrationsDir,
+  );
+  if (applied.length === 1) log("stack", `Applied ${applied[0]}`);
+  if (applied.length > 1) {
+    log("stack", `Applied ${applied.length} migrations up to ${applied.at(-1)}`);
+  }
+  for (const file of changed) {
+    log("stack", `${file} has changed since it was applied: run \`deno task reset\``);
+  }
 }
 
 /** A file that is there once migrations and seed went through: half-made data are no data. */
@@ -109,7 +123,7 @@ async function startOthers(
 ): Promise<FunctionHost> {
   const { gateway, keys, config, dbPort, log } = options;
   const superuserUrl = databaseUrl(dbPort, SUPERUSER);
-  const db = postgres(superuserUrl, { max: 4, onnotice: () => {} });
+  const db = postgres(superuserUrl, { max: 4, fetch_types: false, onnotice: () => {} });
   resources.defer(() => db.end({ timeout: 1 }));
   await writeProjectSecrets(db, gateway.url, keys.secretKey);
 
@@ -134,10 +148,15 @@ async function startOthers(
   const userUrl = (user: string) => databaseUrl(dbPort, user);
   const cron = new CronWorker(db, userUrl, (line) => log("stack", line));
   resources.defer(() => cron.stop());
-  const listener = new Listener(superuserUrl, {
+  const channels = {
     pgrst: () => void api.reloadSchema(),
     [net.channel]: () => net.wake(),
     ...(options.cron ? { [cron.channel]: () => cron.wake() } : {}),
+  };
+  const listener = new Listener(superuserUrl, channels, () => {
+    // Notices may have been lost: act as if each had come.
+    for (const handle of Object.values(channels)) handle();
+    api.warmUp().catch((error) => log("stack", `Cannot read the schema yet: ${error}`));
   });
   resources.defer(() => listener.close());
   return functions;

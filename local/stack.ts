@@ -1,16 +1,16 @@
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { Gateway } from "./api/gateway.ts";
 import { loadConfig } from "./config.ts";
 import { StackError } from "./error.ts";
-import { surviveDriverFault } from "./database/driver_fault.ts";
+import { surviveDriverFaults } from "./database/driver_fault.ts";
 import { removeIfExists } from "./files.ts";
 import { loadKeys } from "./keys.ts";
 import { LogFiles } from "./log_files.ts";
 import { findHome } from "./place.ts";
 import { claimPort } from "./ports.ts";
-import { findAccount } from "./postgres/account.ts";
+import { findAccount, openTo } from "./postgres/account.ts";
 import { installPostgres } from "./postgres/binaries.ts";
 import { databaseUrl, SUPERUSER } from "./postgres/cluster.ts";
 import { createRunFolder } from "./run_folders.ts";
@@ -24,7 +24,10 @@ const COPY = "millrace_template";
 
 /** How a stack is to run; every field may be left out. */
 export interface StackOptions {
-  /** Folder that keeps the data between runs. Default: `data` in the project's `.millrace`. */
+  /**
+   * Folder that keeps the data between runs; of no effect with `fresh`. Default: `data` in the
+   * project's `.millrace`.
+   */
   dataDir?: string;
   /** Throw-away data, removed by `stop()`. */
   fresh?: boolean;
@@ -59,7 +62,7 @@ export interface StackOptions {
  * @throws StackError in words for the person at the terminal; nothing is left running
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
-  surviveDriverFault();
+  surviveDriverFaults();
   const resources = new AsyncDisposableStack();
   try {
     return await boot(options, resources);
@@ -134,8 +137,8 @@ export class Stack {
   }
 
   /** Process id of a function, `undefined` while it does not run. */
-  async functionPid(name: string): Promise<number | undefined> {
-    return await this.#running().functions.pid(name);
+  functionPid(name: string): number | undefined {
+    return this.#running().functions.pid(name);
   }
 
   /** Sends a signal to a function's process; resolves to whether there was one. */
@@ -145,7 +148,7 @@ export class Stack {
 
   /** Lets a function, or all of them, finish; the next request starts it anew. */
   retireFunction(name?: string): void {
-    this.#running().functions.retire(name);
+    this.#services?.functions.retire(name);
   }
 
   /**
@@ -191,8 +194,9 @@ async function boot(options: StackOptions, resources: AsyncDisposableStack): Pro
   };
 
   const home = await findHome(PROJECT);
-  const dataFolder = options.dataDir ??
-    (options.fresh ? await createRunFolder(home) : join(home, "data"));
+  const dataFolder = options.fresh
+    ? await createRunFolder(home)
+    : resolve(options.dataDir ?? join(home, "data"));
   if (options.fresh) resources.defer(() => removeIfExists(dataFolder));
   await Deno.mkdir(dataFolder, { recursive: true });
   const lock = await DataLock.take(dataFolder);
@@ -205,8 +209,9 @@ async function boot(options: StackOptions, resources: AsyncDisposableStack): Pro
   const clusterFolder = join(dataFolder, "pgdata");
   const binaries = await installPostgres(home);
   const account = await findAccount(clusterFolder, join(binaries, "bin/postgres"));
-  const functionsDir = options.functionsDir ?? join(PROJECT, "supabase/functions");
-  const migrationsDir = options.migrationsDir ?? join(PROJECT, "supabase/migrations");
+  if (account !== undefined) await openTo(dataFolder);
+  const functionsDir = resolve(options.functionsDir ?? join(PROJECT, "supabase/functions"));
+  const migrationsDir = resolve(options.migrationsDir ?? join(PROJECT, "supabase/migrations"));
   const stack = new Stack({
     tools: { home, binaries, account, onLog: (line) => log("postgres", line) },
     keys: await loadKeys(join(dataFolder, "keys.json")),
@@ -217,7 +222,7 @@ async function boot(options: StackOptions, resources: AsyncDisposableStack): Pro
     ...{ config, gateway, clusterFolder, dbPort, functionsDir, migrationsDir, log },
   }, resources);
   await stack.start();
-  if (options.watch) resources.use(watchProject(stack, log));
+  if (options.watch) resources.use(watchProject(stack));
   await lock.publish({
     api_url: stack.apiUrl,
     functions_url: stack.functionsUrl,

@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { relative } from "node:path";
-import { applyMigrations } from "./database/migrations.ts";
+import { migrate } from "./services.ts";
 import type { Stack } from "./stack.ts";
 
 /** Editors write a file in several steps; they count as one change within this time. */
@@ -9,24 +10,23 @@ const SETTLE_MS = 100;
  * Restarts functions when their files change (`_…` folders belong to all of them) and applies new
  * migrations, until disposed of.
  */
-export function watchProject(
-  stack: Stack,
-  log: (source: string, line: string) => void,
-): Disposable {
-  const { functionsDir, migrationsDir } = stack.options;
-  const watcher = Deno.watchFs([functionsDir, migrationsDir]);
+export function watchProject(stack: Stack): Disposable {
+  const { functionsDir, migrationsDir, log } = stack.options;
+  const watcher = Deno.watchFs([functionsDir, migrationsDir].filter((path) => existsSync(path)));
   const changed = new Set<string>();
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const settle = async () => {
     const paths = [...changed];
     changed.clear();
-    const names = new Set(paths.map((path) => firstFolder(functionsDir, path)));
-    if (names.delete(undefined) && paths.some((path) => path.startsWith(migrationsDir))) {
-      await migrate(stack, log);
+    const folders = new Set(paths.flatMap((path) => firstFolder(functionsDir, path) ?? []));
+    const isShared = [...folders].some((name) => name.startsWith("_"));
+    if (isShared) stack.retireFunction();
+    else for (const name of folders) stack.retireFunction(name);
+
+    if (paths.some((path) => firstFolder(migrationsDir, path) !== undefined)) {
+      await migrate(stack.options).catch((error) => log("stack", `Cannot apply ${error.message}`));
     }
-    if ([...names].some((name) => name?.startsWith("_"))) stack.retireFunction();
-    else for (const name of names) stack.retireFunction(name);
   };
   const watch = async () => {
     for await (const { kind, paths } of watcher) {
@@ -45,15 +45,7 @@ export function watchProject(
   };
 }
 
-async function migrate(stack: Stack, log: (source: string, line: string) => void): Promise<void> {
-  try {
-    const applied = await applyMigrations(stack.dbUrl, stack.options.migrationsDir);
-    for (const file of applied) log("stack", `Applied ${file}`);
-  } catch (error) {
-    log("stack", `Cannot apply ${error instanceof Error ? error.message : error}`);
-  }
-}
-
+/** First part of the path from `root` to `path`; `undefined` when it is not inside. */
 function firstFolder(root: string, path: string): string | undefined {
   const inside = relative(root, path);
   return inside.startsWith("..") ? undefined : inside.split(/[/\\]/)[0];

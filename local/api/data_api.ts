@@ -3,7 +3,7 @@ import { type IPostgresConnectionConfig, PostgresConnection } from "@supabase/li
 import postgres from "postgres";
 import type { ProjectConfig } from "../config.ts";
 import type { Keys } from "../keys.ts";
-import { toPostgrestError } from "./postgrest_error.ts";
+import { isLostConnection, toPostgrestError } from "./postgrest_error.ts";
 
 const STATEMENT_TIMEOUT_MS = 8_000;
 const ANON_STATEMENT_TIMEOUT = "3s";
@@ -22,6 +22,7 @@ export class DataApi {
   #connection: LocalConnection;
   #app: App;
   readonly #pending = new Set<(answer: Response) => void>();
+  #warmingUp: Promise<unknown> | undefined;
 
   constructor(readonly options: DataApiOptions) {
     this.#connection = new LocalConnection({ url: options.databaseUrl });
@@ -33,10 +34,16 @@ export class DataApi {
     const { promise: lost, resolve } = Promise.withResolvers<Response>();
     this.#pending.add(resolve);
     try {
-      return await Promise.race([this.#app.fetch(request, { peerAddress: peer }), lost]);
+      return await Promise.race([this.#answer(request, peer), lost]);
     } finally {
       this.#pending.delete(resolve);
     }
+  }
+
+  /** Reads the schema before the first request needs it. */
+  async warmUp(): Promise<void> {
+    this.#warmingUp = this.#connection.introspect({ useCache: true });
+    await this.#warmingUp;
   }
 
   /** Forgets what it knows of tables and functions, to be read anew at the next request. */
@@ -52,19 +59,39 @@ export class DataApi {
     const abandoned = this.#connection;
     this.#connection = new LocalConnection({ url: this.options.databaseUrl });
     this.#app = createApp(this.#connection, this.options);
-    for (const answer of this.#pending) {
-      answer(Response.json(
-        { code: "PGRST001", message: "Database client error. Retrying the connection." },
-        { status: 503, headers: { "retry-after": "1", "access-control-allow-origin": "*" } },
-      ));
-    }
+    for (const answer of this.#pending) answer(unavailable());
     void abandoned.driver.end({ timeout: 0 });
+  }
+
+  async #answer(request: Request, peer: string): Promise<Response> {
+    try {
+      await this.#connection.introspect({ useCache: true });
+    } catch (error) {
+      if (!(error instanceof SchemaUnreadable)) throw error;
+      return unavailable();
+    }
+    const connection = this.#connection;
+    const response = await this.#app.fetch(request, { peerAddress: peer });
+    // Auth says 500 when it loses the database.
+    if (response.status !== 500 || connection === this.#connection && await connection.ping()) {
+      return response;
+    }
+    return unavailable();
   }
 
   /** Ends the connections to the database. */
   async close(): Promise<void> {
+    await Promise.allSettled([this.#warmingUp]);
     await this.#connection.driver.end({ timeout: 1 });
   }
+}
+
+/** What PostgREST answers while there is no database. */
+function unavailable(): Response {
+  return Response.json(
+    { code: "PGRST001", message: "Database client error. Retrying the connection." },
+    { status: 503, headers: { "retry-after": "1", "access-control-allow-origin": "*" } },
+  );
 }
 
 function createApp(connection: LocalConnection, options: DataApiOptions): App {
@@ -100,8 +127,17 @@ const answered = new WeakSet<Error>();
 const print = console.error;
 // deno-lint-ignore no-console -- as above
 console.error = (...what) => {
-  if (!(what[0] instanceof Error && answered.has(what[0]))) print(...what);
+  const [first] = what;
+  const isAnswered = first instanceof Error && answered.has(first);
+  if (!isAnswered && first !== "Introspection failed:" && !what.some(isLostConnection)) {
+    print(...what);
+  }
 };
+
+/** The database does not answer the question which tables and functions it has. */
+class SchemaUnreadable extends Error {
+  override message = "The database does not answer";
+}
 
 /** The connection of `@supabase/lite`, kept to what a hosted project does. */
 class LocalConnection extends PostgresConnection {
@@ -123,6 +159,31 @@ class LocalConnection extends PostgresConnection {
     Reflect.set(this, "applyRpcRequestGucs", setRequest);
   }
 
+  #reading: Promise<Schema> | undefined;
+  #schemaChanges = 0;
+
+  override async clearSchemaCache(): Promise<void> {
+    this.#schemaChanges++;
+    this.#reading = undefined;
+    await super.clearSchemaCache();
+  }
+
+  /** @throws SchemaUnreadable where the library would say that there are no tables at all */
+  override async introspect(options?: { useCache?: boolean }): Promise<Schema> {
+    if (options?.useCache && this.introspection !== undefined) return this.introspection;
+    const changes = this.#schemaChanges;
+    // Takes some time, so requests at the same time share it.
+    const reading = this.#reading ??= super.introspect(options);
+    const schema = await reading;
+    if (this.#reading === reading) this.#reading = undefined;
+    if (changes !== this.#schemaChanges) {
+      await super.clearSchemaCache(); // what was read, and kept, may be from before the change
+      return await this.introspect(options);
+    }
+    if (schema.functions === undefined) throw new SchemaUnreadable();
+    return schema;
+  }
+
   override normalizeDbError(error: unknown): unknown {
     const answer = toPostgrestError(error) ?? error;
     // It prints the error right after this call, but the caller gets it: nothing for a log.
@@ -131,6 +192,7 @@ class LocalConnection extends PostgresConnection {
   }
 }
 
+type Schema = Awaited<ReturnType<PostgresConnection["introspect"]>>;
 type Database = PostgresConnection["kysely"];
 
 /** Makes the transaction act as the caller, whose claims policies and functions can read. */

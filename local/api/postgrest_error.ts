@@ -19,6 +19,11 @@ const LEFT_TO_LITE = /^(PGRST|PT\d*|42.*|22.*|21.*|2350[235]|25006)$/;
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 const LOST_CONNECTION = /^(CONNECT|ECONN|EPIPE|ETIMEDOUT)/;
 
+/** Whether an error says that the connection to the database was lost, or none could be made. */
+export function isLostConnection(error: unknown): boolean {
+  return error instanceof Error && "code" in error && LOST_CONNECTION.test(String(error.code));
+}
+
 /**
  * Gives a database error the form of `raise sqlstate 'PGRST'`, which sets status, headers and body
  * of the answer, such that it becomes what PostgREST makes of it. Returns `undefined` for errors

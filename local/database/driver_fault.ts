@@ -1,18 +1,24 @@
 /**
- * Keeps this process alive when the driver `postgres` throws outside of any promise, which it does
- * when a connection is lost between two statements of a transaction: it then writes to a socket
- * that is gone. The query in question never settles; who runs one must not wait for ever.
+ * Keeps this process alive through two faults of the driver `postgres`:
+ *
+ * - When a connection is lost between two statements of a transaction, it writes to a socket that
+ *   is gone, outside of any promise. The statement never settles; who runs one must not wait for
+ *   ever.
+ * - When a connection is ended while it is being made, a promise of its own is rejected that nobody
+ *   can await.
  */
-export function surviveDriverFault(): void {
-  globalThis.removeEventListener("error", ignoreDriverFault);
-  globalThis.addEventListener("error", ignoreDriverFault);
+export function surviveDriverFaults(): void {
+  globalThis.addEventListener("error", ignoreLostSocket); // the same one counts once
+  globalThis.addEventListener("unhandledrejection", ignoreDestroyedConnection);
 }
 
-function ignoreDriverFault(event: ErrorEvent): void {
+function ignoreLostSocket(event: ErrorEvent): void {
   const stack = event.error instanceof TypeError ? event.error.stack ?? "" : "";
-  if (
-    /reading 'write'[\s\S]*\bnextWrite\b[\s\S]*\/postgres\/[\d.]+\/src\/connection\.js/.test(stack)
-  ) {
+  if (/reading 'write'[\s\S]*nextWrite[\s\S]*\/postgres\/[\d.]+\/src\/connection/.test(stack)) {
     event.preventDefault();
   }
+}
+
+function ignoreDestroyedConnection(event: PromiseRejectionEvent): void {
+  if (event.reason?.code === "CONNECTION_DESTROYED") event.preventDefault();
 }

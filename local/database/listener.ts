@@ -6,15 +6,19 @@ export type Channels = Record<string, () => void>;
 const RETRY_MS = 200;
 
 /**
- * Listens on channels of a database for as long as it is open, across restarts of the server. As a
- * notice may be lost in between, every handler is also called each time it listens anew.
+ * Listens on channels of a database for as long as it is open, across restarts of the server.
+ * `onListening` is called each time that it begins to, as notices may have been lost before.
  */
 export class Listener {
   #closed = false;
   #current: Sql | undefined;
   readonly #done: Promise<void>;
 
-  constructor(readonly databaseUrl: string, readonly channels: Channels) {
+  constructor(
+    readonly databaseUrl: string,
+    readonly channels: Channels,
+    readonly onListening: () => void,
+  ) {
     this.#done = this.#run();
   }
 
@@ -32,6 +36,7 @@ export class Listener {
       const options = {
         max: 1,
         connection: { application_name: "listener" },
+        fetch_types: false,
         idle_timeout: 0,
         max_lifetime: null,
         onnotice: () => {},
@@ -43,7 +48,7 @@ export class Listener {
       try {
         const names = Object.keys(this.channels);
         await db.unsafe(names.map((name) => `listen "${name}"`).join(";")).simple();
-        for (const handle of Object.values(this.channels)) handle();
+        this.onListening();
         await lost.promise;
       } catch (error) {
         if (!(error instanceof Error)) throw error;

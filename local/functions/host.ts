@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { exists } from "../files.ts";
 import { verifyUserToken } from "../api/user_token.ts";
 import type { ProjectConfig } from "../config.ts";
+import { reasonOf } from "../error.ts";
+import { failure, forward } from "./forward.ts";
 import { FunctionProcess } from "./process.ts";
 
 /** What the functions of a project run with. */
@@ -16,14 +18,16 @@ export interface FunctionHostOptions {
   onLog: (name: string, line: string) => void;
 }
 
-/** A request that takes longer to answer is given up, as on Supabase. */
-const IDLE_LIMIT_MS = 150_000;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
 
 /** Serves `/functions/v1/<name>/…`: one process per function, started on its first request. */
 export class FunctionHost {
-  readonly #processes = new Map<string, Promise<FunctionProcess>>();
-  readonly #retired = new Set<Promise<void>>();
+  /** File that each function begins in, by name. */
+  readonly #found = new Map<string, string>();
+  /** Those that take requests, by name. */
+  readonly #serving = new Map<string, FunctionProcess>();
+  /** All that live, retired ones too. */
+  readonly #living = new Set<FunctionProcess>();
   readonly #client = Deno.createHttpClient({ poolMaxIdlePerHost: 256, poolIdleTimeout: 60_000 });
   #stopping = false;
 
@@ -35,30 +39,29 @@ export class FunctionHost {
    */
   async handle(request: Request, path: string, completed: Promise<void>): Promise<Response> {
     const name = /^\/([^/?]*)/.exec(path)?.[1] ?? "";
-    const settings = this.options.config[name];
-    if (settings?.verify_jwt !== false && request.method !== "OPTIONS") {
+    const entrypoint = this.#found.get(name) ?? this.#locate(name);
+    if (entrypoint === undefined) {
+      return failure(404, "NOT_FOUND", "Requested function was not found");
+    }
+    if (this.options.config[name]?.verify_jwt !== false && request.method !== "OPTIONS") {
       const problem = await verifyUserToken(request, this.options.jwtSecret);
-      if (problem !== undefined) return answer(401, "UNAUTHORIZED", problem);
+      if (problem !== undefined) return failure(401, "UNAUTHORIZED", problem);
     }
-    let worker: FunctionProcess;
+    if (this.#stopping) return failure(503, "UNAVAILABLE", "The local stack is stopping");
+    let url: string;
     try {
-      const running = await this.#process(name);
-      if (running === undefined) {
-        return answer(404, "NOT_FOUND", "Requested function was not found");
-      }
-      worker = running;
+      url = await this.#serve(name, entrypoint).url;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.options.onLog(name, `Function '${name}' failed to start: it ${reason}`);
-      return answer(503, "BOOT_ERROR", "Function failed to start (please check logs)");
+      this.options.onLog(name, `Function '${name}' failed to start: it ${reasonOf(error)}`);
+      return failure(503, "BOOT_ERROR", "Function failed to start (please check logs)");
     }
-    return await this.#forward(request, worker, path, completed);
+    return await forward(request, url + path, this.#client, completed);
   }
 
   /** Process id of a running function. */
-  async pid(name: string): Promise<number | undefined> {
-    const worker = await this.#processes.get(name);
-    return worker === undefined || worker.ended ? undefined : worker.child.pid;
+  pid(name: string): number | undefined {
+    const worker = this.#serving.get(name);
+    return worker?.ended === false ? worker.pid : undefined;
   }
 
   /**
@@ -66,8 +69,8 @@ export class FunctionHost {
    * has ended.
    */
   async kill(name: string, signal: Deno.Signal): Promise<boolean> {
-    const worker = await this.#processes.get(name);
-    if (worker === undefined || worker.ended) return false;
+    const worker = this.#serving.get(name);
+    if (worker?.ended !== false) return false;
     worker.kill(signal);
     if (signal === "SIGKILL") await worker.gone;
     return true;
@@ -75,95 +78,43 @@ export class FunctionHost {
 
   /** Lets running functions finish; the next request starts them anew. No name means all. */
   retire(name?: string): void {
-    for (const [key, started] of this.#processes) {
-      if (name !== undefined && name !== key) continue;
-      this.#processes.delete(key);
-      const ended = started.then((worker) => worker.stop(), () => {})
-        .finally(() => this.#retired.delete(ended));
-      this.#retired.add(ended);
+    for (const [key, worker] of this.#serving) {
+      if (name === undefined || name === key) worker.retire();
     }
   }
 
-  /** Lets all functions finish what they do, within limits, and ends them. */
+  /** Gives functions a few seconds to finish what they do, and ends them all. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.retire();
-    await Promise.all(this.#retired);
+    await Promise.all([...this.#living].map((worker) => worker.stop()));
     this.#client.close();
   }
 
-  /** The running process of a function, started when there is none. */
-  async #process(name: string): Promise<FunctionProcess | undefined> {
-    const known = this.#processes.get(name);
-    if (known !== undefined) {
-      const worker = await known;
-      if (!worker.ended) return worker;
-      if (this.#processes.get(name) === known) this.#processes.delete(name);
-      return await this.#process(name);
-    }
-    if (this.#stopping) throw new Error("the local stack is stopping");
-    // Set before anything is awaited, so that requests at the same time share one start.
-    const started = this.#start(name);
-    this.#processes.set(name, started as Promise<FunctionProcess>);
-    const forget = () => {
-      if (this.#processes.get(name) === started) this.#processes.delete(name);
-    };
-    const worker = await started.catch((error) => {
-      forget();
-      throw error;
-    });
-    if (worker === undefined) forget();
-    return worker;
+  /** Looks for the file that a function begins in; `undefined` when there is no such function. */
+  #locate(name: string): string | undefined {
+    const { folder, config } = this.options;
+    const { enabled = true, entrypoint } = config[name] ?? {};
+    if (!enabled || !NAME.test(name)) return undefined;
+    const path = entrypoint === undefined
+      ? join(folder, name, "index.ts")
+      : join(dirname(folder), entrypoint);
+    if (!existsSync(path)) return undefined;
+    this.#found.set(name, path);
+    return path;
   }
 
-  async #start(name: string): Promise<FunctionProcess | undefined> {
-    const settings = this.options.config[name];
-    const entrypoint = settings?.entrypoint === undefined
-      ? join(this.options.folder, name, "index.ts")
-      : join(dirname(this.options.folder), settings.entrypoint);
-    if (!NAME.test(name) || settings?.enabled === false || !await exists(entrypoint)) return;
-    return await FunctionProcess.start({
-      name,
+  /** The process of a function, started when there is none that takes requests. */
+  #serve(name: string, entrypoint: string): FunctionProcess {
+    const known = this.#serving.get(name);
+    if (known?.ended === false) return known;
+    const worker = new FunctionProcess({
       entrypoint,
       env: this.options.env,
       onLog: (line) => this.options.onLog(name, line),
     });
+    this.#serving.set(name, worker);
+    this.#living.add(worker);
+    void worker.gone.finally(() => this.#living.delete(worker));
+    return worker;
   }
-
-  async #forward(
-    request: Request,
-    worker: FunctionProcess,
-    path: string,
-    completed: Promise<void>,
-  ): Promise<Response> {
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort("idle"), IDLE_LIMIT_MS);
-    completed.catch(() => abort.abort("caller left"));
-    const headers = new Headers(request.headers);
-    headers.set("accept-encoding", "identity"); // nothing to gain on one machine
-    try {
-      return await fetch(worker.url + path, {
-        method: request.method,
-        headers,
-        body: request.body,
-        redirect: "manual",
-        signal: abort.signal,
-        client: this.#client,
-      });
-    } catch (error) {
-      if (abort.signal.reason === "idle") {
-        return answer(504, "IDLE_TIMEOUT", "Request idle timeout limit reached");
-      }
-      return answer(502, "WORKER_ERROR", `Function did not answer: ${String(error)}`);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-}
-
-function answer(status: number, code: string, message: string): Response {
-  return Response.json({ code, message }, {
-    status,
-    headers: { "access-control-allow-origin": "*" },
-  });
 }

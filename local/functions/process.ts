@@ -1,17 +1,17 @@
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { exists } from "../files.ts";
 import { readLines } from "../lines.ts";
 
 const RUNNER = new URL("./runner.ts", import.meta.url);
 const READY = "\u0001listening ";
 /** Long, as a first start may have packages to fetch. */
 const START_LIMIT_MS = 120_000;
-const STOP_LIMIT_MS = 7_000;
+/** A little more than the process gives itself. */
+const STOP_LIMIT_MS = 6_000;
 
 /** What a function's process is started with. */
 export interface FunctionSettings {
-  name: string;
   entrypoint: string;
   env: Record<string, string>;
   onLog: (line: string) => void;
@@ -19,40 +19,43 @@ export interface FunctionSettings {
 
 /** One process that serves one function on a port of its own. */
 export class FunctionProcess {
-  /** Whether the process has ended, or is about to as it was told to. */
+  /** Whether the process has ended, or takes nothing new as it was told to end. */
   ended = false;
-  /** Resolves when the process has ended. */
-  readonly gone: Promise<void>;
-
-  private constructor(
-    readonly child: Deno.ChildProcess,
-    /** Where the function is served: `http://127.0.0.1:<port>`. */
-    readonly url: string,
-  ) {
-    this.gone = child.status.then(() => {
-      this.ended = true;
-    });
-  }
-
   /**
-   * Starts the process and waits until it serves.
-   *
-   * @throws Error when it ends before, with its exit code; its log tells why
+   * Where the function is served: `http://127.0.0.1:<port>`. Rejected when the process ends before
+   * it serves, with a reason that its log explains.
    */
-  static async start(settings: FunctionSettings): Promise<FunctionProcess> {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [...await flags(settings), RUNNER.href, pathToFileURL(settings.entrypoint).href],
+  readonly url: Promise<string>;
+  /** Resolves when the process has ended. */
+  readonly gone: Promise<Deno.CommandStatus>;
+  readonly #child: Deno.ChildProcess;
+
+  constructor(settings: FunctionSettings) {
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: [...flags(settings), RUNNER.href, pathToFileURL(settings.entrypoint).href],
       cwd: dirname(settings.entrypoint),
-      env: settings.env,
+      env: { NO_COLOR: "1", ...settings.env },
       stdin: "piped", // its end is what tells the process that this one is gone
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const port = await waitForPort(child, settings.onLog);
-    return new FunctionProcess(child, `http://127.0.0.1:${port}`);
+    this.gone = this.#child.status.finally(() => this.ended = true);
+    this.url = this.#waitForPort(settings.onLog);
+    this.url.catch(() => {}); // whoever needs it awaits it, which may be nobody
   }
 
-  /** Lets the process finish what it does, within limits, and waits until it has ended. */
+  /** Process id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Lets the process finish what it does, however long it takes, and take on nothing new. */
+  retire(): void {
+    this.ended = true;
+    this.kill("SIGHUP");
+  }
+
+  /** Gives the process a few seconds to finish what it does, and waits until it has ended. */
   async stop(): Promise<void> {
     this.ended = true;
     this.kill("SIGTERM");
@@ -64,38 +67,38 @@ export class FunctionProcess {
   /** Sends a signal; does nothing when the process has ended. */
   kill(signal: Deno.Signal): void {
     try {
-      this.child.kill(signal);
+      this.#child.kill(signal);
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // "already terminated"
+      // "Child process has already terminated", or it has without this process knowing yet.
+      if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
     }
+  }
+
+  async #waitForPort(onLog: (line: string) => void): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const timer = setTimeout(() => {
+      this.kill("SIGKILL");
+      reject(new Error(`did not listen within ${START_LIMIT_MS / 1000} s`));
+    }, START_LIMIT_MS);
+    const output = readLines(this.#child.stdout, (line) => {
+      if (!line.startsWith(READY)) onLog(line);
+      else resolve(`http://127.0.0.1:${line.slice(READY.length)}`);
+    });
+    void Promise.all([this.gone, output, readLines(this.#child.stderr, onLog)])
+      .then(([{ signal, code }]) =>
+        reject(new Error(`ended with ${signal ?? `code ${code}`} before it listened`))
+      );
+    return await promise.finally(() => clearTimeout(timer));
   }
 }
 
 /** The rights that a function has on Supabase: no programs, no files but temporary ones. */
-async function flags({ entrypoint }: FunctionSettings): Promise<string[]> {
+function flags({ entrypoint }: FunctionSettings): string[] {
   const config = join(dirname(entrypoint), "deno.json");
   return [
     "run",
-    ...(await exists(config) ? ["--config", config] : ["--no-config"]),
+    ...(existsSync(config) ? ["--config", config] : ["--no-config"]),
     ...["--quiet", "--no-lock", "--no-prompt", "--node-modules-dir=none"],
     ...["--allow-net", "--allow-env", "--allow-read", "--allow-sys", "--allow-write=/tmp"],
   ];
-}
-
-function waitForPort(child: Deno.ChildProcess, onLog: (line: string) => void): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      child.kill("SIGKILL");
-      reject(new Error(`did not listen within ${START_LIMIT_MS / 1000} s`));
-    }, START_LIMIT_MS);
-    const output = readLines(child.stdout, (line) => {
-      if (!line.startsWith(READY)) return onLog(line);
-      clearTimeout(timer);
-      resolve(Number(line.slice(READY.length)));
-    });
-    void Promise.all([child.status, output, readLines(child.stderr, onLog)]).then(([status]) => {
-      clearTimeout(timer);
-      reject(new Error(`ended with ${status.signal ?? `code ${status.code}`} before it listened`));
-    });
-  });
 }

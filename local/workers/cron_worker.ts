@@ -109,6 +109,7 @@ export class CronWorker {
     if (sql === undefined) {
       sql = postgres(this.urlFor(username), {
         max: CONNECTIONS_PER_USER,
+        fetch_types: false,
         onnotice: () => {},
         connection: { application_name: "pg_cron" },
       });

@@ -1,4 +1,5 @@
 import type { Sql } from "postgres";
+import { reasonOf } from "../error.ts";
 
 interface QueuedRequest {
   id: string;
@@ -79,11 +80,10 @@ export class NetWorker {
       };
     } catch (error) {
       const timedOut = timeout.aborted;
-      const reason = error instanceof Error ? error.message : String(error);
       answer = {
         id,
         timed_out: timedOut,
-        error_msg: timedOut ? `Timeout of ${timeout_milliseconds} ms reached` : reason,
+        error_msg: timedOut ? `Timeout of ${timeout_milliseconds} ms reached` : reasonOf(error),
       };
     }
     if (this.#abort.signal.aborted) return;

@@ -17,6 +17,6 @@ export async function cancelJob(deps: ApiDeps, context: RequestContext): Promise
     return { store, jobId, ...validate(cancelRequestSchema, body === undefined ? {} : body) };
   });
   const job = await store.cancelJob(jobId, reason);
-  if (job.kick) deps.kick();
+  if (job.kick) deps.kick("message");
   return { status: 202, body: { job_id: job.job_id, status: job.status } };
 }

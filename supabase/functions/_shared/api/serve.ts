@@ -16,7 +16,7 @@ import {
 import { createUserStore } from "../store/user_store.ts";
 import { createInputCheck } from "./check_input.ts";
 import type { ApiDeps } from "./deps.ts";
-import { createKicker } from "./kicker.ts";
+import { createKicker, type KickReason } from "./kicker.ts";
 import { createRequestRecorder } from "./request_recorder.ts";
 import { type DoorName, DOORS, routesOf } from "./routes.ts";
 
@@ -64,7 +64,11 @@ function createService(env: ApiEnv, log: Log): Service {
       countRequest: createCounter(env, store),
       userStore: (token) => createUserStore(createUserClient(config, token)),
       checkInput: createInputCheck(),
-      kick: createKicker({ invoke: () => kickOrchestrator(env), background: inBackground, log }),
+      kick: createKicker({
+        invoke: (reason) => kickOrchestrator(env, reason),
+        background: inBackground,
+        log,
+      }),
     },
     observe: createRequestRecorder({
       write: (records) => store.recordApiRequests(records),
@@ -81,12 +85,12 @@ function createCounter(env: ApiEnv, store: ApiStore): ApiDeps["countRequest"] {
     : (userId) => store.consumeRateLimit(userId, "api", limit, 60);
 }
 
-async function kickOrchestrator(env: ApiEnv): Promise<void> {
+async function kickOrchestrator(env: ApiEnv, reason: KickReason): Promise<void> {
   const functions = new FunctionsClient(`${env.supabaseUrl}/functions/v1`, {
     headers: { apikey: env.secretKey },
     customFetch: fetchWithin(env.kickTimeoutMs),
   });
-  const { error } = await functions.invoke("workflow-orchestrator", { body: { reason: "start" } });
+  const { error } = await functions.invoke("workflow-orchestrator", { body: { reason } });
   if (error instanceof FunctionsHttpError) {
     await error.context.body?.cancel();
     throw new Error(`workflow-orchestrator answered ${error.context.status}`);

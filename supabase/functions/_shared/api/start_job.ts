@@ -17,7 +17,7 @@ export async function startJob(deps: ApiDeps, context: RequestContext): Promise<
     return { store, wish };
   });
   const job = await store.startJob(wish);
-  if (job.kick) deps.kick();
+  if (job.kick) deps.kick("start");
   context.note("job_id", job.job_id);
   return {
     status: job.created ? 201 : 200,

@@ -1,0 +1,28 @@
+import { fileURLToPath } from "node:url";
+import { type Stack, type StackOptions, startStack } from "../../local/stack.ts";
+
+/** Folder with a small project: migrations, functions and a config.toml. */
+export const FIXTURES = fileURLToPath(new URL("./fixtures", import.meta.url));
+
+/** Boots a throw-away stack on the fixtures; `await using` stops it. */
+export async function bootFixtures(options: StackOptions = {}): Promise<Stack & AsyncDisposable> {
+  const stack = await startStack({
+    fresh: true,
+    cron: false,
+    functionsDir: `${FIXTURES}/functions`,
+    migrationsDir: `${FIXTURES}/migrations`,
+    configFile: `${FIXTURES}/config.toml`,
+    ...options,
+  });
+  return Object.assign(stack, { [Symbol.asyncDispose]: () => stack.stop() });
+}
+
+/** Calls `look` until it returns something other than `undefined`. @throws after 20 seconds */
+export async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
+  for (let tries = 0; tries < 800; tries++) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error("It did not happen within 20 seconds");
+}
