@@ -13,6 +13,18 @@ export interface TestStack {
   jwtSecret: string | undefined;
   /** Only where the tests' own stack runs. */
   controlUrl: string | undefined;
+  /** Folder of the ledger that executors made for tests keep; only where the tests' own stack runs. */
+  ledger: string | undefined;
+}
+
+/** How a stack is to differ from the one that all tests share. */
+export interface TestStackOptions {
+  /** Environment variables of the functions. */
+  env?: Record<string, string>;
+  /** Run the jobs of `cron.job`. Default: true. */
+  cron?: boolean;
+  /** Functions reach the stack by way of a proxy on which faults can be had: see `addFault`. */
+  faults?: boolean;
 }
 
 let running: Promise<TestStack> | undefined;
@@ -26,6 +38,11 @@ export function testStack(): Promise<TestStack> {
   return running ??= attachOrBoot();
 }
 
+/** Boots a stack of the test file's own; else as {@link testStack}. */
+export async function ownStack(options: TestStackOptions): Promise<TestStack> {
+  return parse(await boot(options));
+}
+
 /** Whether the stack can be told to do this: one that was attached to may not be ours to break. */
 export function hasControl(stack: TestStack): boolean {
   return stack.controlUrl !== undefined;
@@ -34,7 +51,15 @@ export function hasControl(stack: TestStack): boolean {
 /** Has the stack's own process do something: `restartPostgres`, `killFunction`, … */
 export async function control(
   stack: TestStack,
-  method: "restartPostgres" | "killFunction" | "functionPid" | "createDatabase",
+  method:
+    | "restartPostgres"
+    | "killFunction"
+    | "retireFunction"
+    | "functionPid"
+    | "createDatabase"
+    | "addFault"
+    | "faultHits"
+    | "removeFault",
   argument?: string,
 ): Promise<unknown> {
   if (stack.controlUrl === undefined) throw new Error("The stack that runs cannot be controlled");
@@ -51,9 +76,10 @@ async function attachOrBoot(): Promise<TestStack> {
 }
 
 /** In a process of its own: what it does is not mistaken for what a test leaves behind. */
-async function boot(): Promise<string> {
+async function boot(options: TestStackOptions = {}): Promise<string> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", fileURLToPath(new URL("./stack_server.ts", import.meta.url))],
+    env: { MILLRACE_TEST_OPTIONS: JSON.stringify(options) },
     stdin: "piped", // its end is what stops the stack, however this process ends
     stdout: "piped",
     stderr: "inherit",
@@ -90,5 +116,6 @@ function parse(line: string): TestStack {
     superuserUrl: state["superuser_url"],
     jwtSecret: state["jwt_secret"],
     controlUrl: state["control_url"],
+    ledger: state["ledger"],
   };
 }

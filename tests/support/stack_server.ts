@@ -3,6 +3,11 @@
 // do to it what only its own process can do: restart Postgres, kill functions.
 
 import { type Stack, startStack } from "../../local/stack.ts";
+import { type Fault, FaultProxy } from "./fault_proxy.ts";
+import { writeTestConfig } from "./functions/config.ts";
+import type { TestStackOptions } from "./stack.ts";
+
+const options: TestStackOptions = JSON.parse(Deno.env.get("MILLRACE_TEST_OPTIONS") ?? "{}");
 
 const LOG_FILE = Deno.env.get("MILLRACE_TEST_LOG");
 const log = LOG_FILE === undefined ? undefined : Deno.openSync(LOG_FILE, {
@@ -10,19 +15,37 @@ const log = LOG_FILE === undefined ? undefined : Deno.openSync(LOG_FILE, {
   append: true,
 });
 
+// The one folder where functions may write is /tmp.
+const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "millrace-test-" });
+const proxy = options.faults ? new FaultProxy() : undefined;
 const stack = await startStack({
   fresh: true,
   databaseCopies: true,
-  env: { HTTP_ALLOW_PRIVATE_NETWORK: "true" },
+  cron: options.cron ?? true,
+  configFile: await writeTestConfig(folder),
+  env: {
+    HTTP_ALLOW_PRIVATE_NETWORK: "true",
+    MILLRACE_TEST_LEDGER: folder,
+    ...(proxy === undefined ? {} : { SUPABASE_URL: proxy.url }),
+    ...options.env,
+  },
   onLog: (source, line) => log?.writeSync(new TextEncoder().encode(`${source}: ${line}\n`)),
+}).catch(async (error) => {
+  await Deno.remove(folder, { recursive: true });
+  throw error;
 });
+if (proxy !== undefined) proxy.target = stack.apiUrl;
 
 /** What a test may ask the stack's process to do. */
-const CONTROLS: Record<string, (stack: Stack, argument?: string) => unknown> = {
+const CONTROLS: Record<string, (stack: Stack, argument: string) => unknown> = {
   restartPostgres: (stack, mode) => stack.restartPostgres(mode === "immediate" ? mode : "fast"),
-  killFunction: (stack, name) => stack.killFunction(name ?? ""),
-  functionPid: (stack, name) => stack.functionPid(name ?? ""),
+  killFunction: (stack, name) => stack.killFunction(name),
+  retireFunction: (stack, name) => stack.retireFunction(name),
+  functionPid: (stack, name) => stack.functionPid(name),
   createDatabase: (stack) => stack.createDatabase(),
+  addFault: (_, fault) => proxy?.add(JSON.parse(fault) as Fault),
+  faultHits: (_, id) => proxy?.hits(id),
+  removeFault: (_, id) => proxy?.remove(id),
 };
 
 const control = Deno.serve(
@@ -32,7 +55,7 @@ const control = Deno.serve(
     const run = Object.hasOwn(CONTROLS, method) ? CONTROLS[method] : undefined;
     if (run === undefined) return Response.json({ error: `no control ${method}` }, { status: 404 });
     try {
-      return Response.json({ result: await run(stack, argument) ?? null });
+      return Response.json({ result: await run(stack, argument ?? "") ?? null });
     } catch (error) {
       return Response.json({ error: String(error) }, { status: 500 });
     }
@@ -48,6 +71,7 @@ const ready = JSON.stringify({
   secret_key: stack.secretKey,
   jwt_secret: stack.jwtSecret,
   control_url: `http://127.0.0.1:${control.addr.port}/`,
+  ledger: folder,
 });
 await Deno.stdout.write(new TextEncoder().encode(ready + "\n"));
 
@@ -60,5 +84,7 @@ await stop();
 async function stop(): Promise<never> {
   await control.shutdown();
   await stack.stop();
+  await proxy?.close();
+  await Deno.remove(folder, { recursive: true });
   Deno.exit(0);
 }
