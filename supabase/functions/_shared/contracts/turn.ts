@@ -65,6 +65,8 @@ export const claimedJobSchema = z.object({
   started_at: z.string(),
   deadline_at: z.string().nullable(),
   trace_id: z.string(),
+  /** The retry that a message has interrupted the wait for, and why it is to be made. */
+  retry: z.object({ at: z.string(), error: errorInfoSchema }).nullish(),
   messages: z.array(messageSchema),
 });
 export type ClaimedJob = z.infer<typeof claimedJobSchema>;

@@ -79,6 +79,9 @@ async function planClaimed(draft: PlanDraft, messages: readonly Message[]): Prom
     );
     return await failAttempt(draft, { ...sent, error });
   }
+  if (job.retry && context.now < Date.parse(job.retry.at)) {
+    return draft.retry(job.retry.error, Date.parse(job.retry.at));
+  }
   if (isFresh(job)) {
     const fault = checkInput(draft);
     if (fault !== null) return draft.fail(fault);

@@ -4,6 +4,7 @@ import type {
   DeliveryEnd,
   TaskOut,
 } from "../../../../supabase/functions/_shared/orchestrator/dispatcher.ts";
+import { Batch } from "../../../../supabase/functions/_shared/orchestrator/batch.ts";
 import { createHttpDispatcher } from "../../../../supabase/functions/_shared/orchestrator/http_dispatcher.ts";
 
 const MAX_PAYLOAD = 2_000;
@@ -355,34 +356,14 @@ Deno.test("dispatch() goes on for the others when nobody waits for one task", as
   assert.deepEqual(a.ends, []);
 });
 
-Deno.test("dispatch() does not hang up on an answer whose results are all in", async () => {
-  const { promise: taken, resolve: take } = Promise.withResolvers<void>();
-  const { promise: cancelled, resolve: cancel } = Promise.withResolvers<string>();
-  const { promise: read, resolve: readOn } = Promise.withResolvers<string>();
-  await using world = new World(() => {
-    const stream = new ReadableStream({
-      async start(controller) {
-        controller.enqueue(new TextEncoder().encode(line("a")));
-        await taken;
-        controller.enqueue(new TextEncoder().encode("\n"));
-      },
-      // Called again once the line feed has been taken off.
-      pull(controller) {
-        if (controller.desiredSize !== 1) return;
-        controller.close();
-        readOn("read to its end");
-      },
-      cancel: () => cancel("hung up"),
-    }, { highWaterMark: 1 });
-    return new Response(stream);
-  });
+Deno.test("Batch does not hang up on an answer whose results are all in", () => {
   const stop = new AbortController();
-  const task = aTask("a", { signal: stop.signal });
-  world.dispatch([task.out]);
-  await task.end;
-  stop.abort(); // as the next attempt begins
-  take();
-  assert.equal(await Promise.race([read, cancelled]), "read to its end");
+  const { out, ends } = aTask("a", { signal: stop.signal });
+  const batch = new Batch("f", [out], { log: createLog(), maxPayloadBytes: MAX_PAYLOAD });
+  batch.line(line("a"));
+  stop.abort(); // as the next attempt begins, before the answer has ended by itself
+  assert.equal(ends.length, 1);
+  assert.ok(batch.isOver && !batch.signal.aborted);
 });
 
 Deno.test("dispatch() gives up on an answer without line feeds", async () => {

@@ -1,4 +1,5 @@
 import type jsonata from "jsonata";
+import { distinct } from "./distinct.ts";
 import { ExpressionFailure } from "./failure.ts";
 import { MAX_TEXT } from "./limits.ts";
 import { type Environment, runOf } from "./run.ts";
@@ -33,6 +34,10 @@ const BOUNDED: Readonly<Record<string, readonly [signature: string, Implementati
     "<af?:a>",
     (items, comparator) =>
       Array.isArray(items) ? sort(items, comparator as Comparator | undefined) : items,
+  ],
+  distinct: [
+    "<x:x>",
+    (items) => Array.isArray(items) && items.length > 1 ? distinct(items) : items,
   ],
   pad: [
     "<s-ns?:s>",
