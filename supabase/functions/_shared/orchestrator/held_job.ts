@@ -10,6 +10,8 @@ export class HeldJob {
   readonly definition: CheckedDefinition | ErrorInfo;
   /** The attempt that is out, as it was sent. */
   sent: SentAttempt | null = null;
+  /** Ids of the messages that came: the database tells of each until it was consumed. */
+  readonly heard = new Set<number>();
   /** What has happened and was not planned yet, in order. */
   readonly events: PlanEvent[] = [];
   /** Somebody goes through the events. */

@@ -207,15 +207,18 @@ export class Run {
     const held = new HeldJob(job, this.deps.catalog.definitionOf(job, known));
     this.held.set(job.job_id, held);
     this.summary.claimed++;
+    for (const { id } of messages) held.heard.add(id);
     this.happen(held, { type: "claimed", messages });
   }
 
   /** Messages came in while the job was held. */
   private deliver(jobId: string, messages: readonly Message[]): void {
     const held = this.held.get(jobId);
-    if (held === undefined) return;
+    const news = messages.filter(({ id }) => !held?.heard.has(id));
+    if (held === undefined || news.length === 0) return;
+    for (const { id } of news) held.heard.add(id);
     const sent = held.sent ?? { input: null, startedAt: this.deps.clock.now() };
-    this.happen(held, { type: "messages", messages, sent });
+    this.happen(held, { type: "messages", messages: news, sent });
   }
 
   private happen(held: HeldJob, event: PlanEvent): void {

@@ -9,12 +9,12 @@ const BUSY_BATCH = 8;
 const SETTLE_MS = 30;
 
 /**
- * After a kick the database sends none for 200 ms when jobs are inserted (`kick_after_insert`): the
- * run that was kicked owes it one more look after that.
+ * After a kick the database sends none for 200 ms, whatever is inserted (`kick_after_insert`): the
+ * run that was kicked owes it one more look after that, for messages too.
  */
 const QUIET_MS = 250;
 /** Reasons of the kicks that the database sends. */
-const DATABASE_REASONS: ReadonlySet<string> = new Set(["insert", "callback", "tick"]);
+const DATABASE_REASONS: ReadonlySet<string> = new Set(["insert", "message", "tick"]);
 
 /** A due job that could not be claimed is locked by somebody: not to be looked at in a circle. */
 const LOCKED_RETRY_MS = 50;
@@ -81,7 +81,7 @@ export class Schedule {
 
   /** Extending brings along the messages of the jobs that are held. */
   isExtendDue(now: number): boolean {
-    return this.messagesExpected || now >= this.nextExtendAt;
+    return this.messagesExpected || now >= this.nextExtendAt || now >= this.quietLookAt;
   }
 
   /** Whether a turn is to ask when the next job falls due. @param held jobs that remain after it */
@@ -98,12 +98,12 @@ export class Schedule {
   turnStarted(now: number, request: TurnRequest): void {
     if (this.isExtendDue(now)) this.nextExtendAt = now + this.extendEvery;
     this.messagesExpected = false;
+    if (now >= this.quietLookAt) this.quietLookAt = Infinity;
     this.parked ||= hasParked(request.writes);
     if (request.claim === 0) return; // nobody has looked
     this.lookRequested = false;
     if (now >= this.nextLookAt) this.nextLookAt = Infinity;
     if (now >= this.owedLookAt) this.owedLookAt = Infinity;
-    if (now >= this.quietLookAt) this.quietLookAt = Infinity;
   }
 
   turnEnded(now: number, request: TurnRequest, reply: TurnReply): void {

@@ -82,7 +82,11 @@ export function createUserStore(client: SupabaseClient): UserStore {
     },
 
     async cancelJob(jobId, reason) {
-      const reply = await client.rpc("cancel_job", { p_job_id: jobId, p_reason: reason });
+      const reply = await client.rpc("cancel_job", {
+        p_job_id: jobId,
+        p_reason: reason,
+        p_kick: false,
+      });
       return answered<CancelledJob>(unwrap(reply));
     },
 

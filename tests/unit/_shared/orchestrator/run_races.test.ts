@@ -18,7 +18,7 @@ Deno.test("Run reads a callback that came while its task was just being accepted
   await engine.claim(job);
   const task = await engine.tasks.next();
 
-  engine.run.kick("callback");
+  engine.run.kick("message");
   const extension = await engine.turns.next();
   assert.deepEqual(extension.request.extend, [job.job_id]);
   task.end({ type: "result", result: { status: "accepted" } });
@@ -77,7 +77,7 @@ Deno.test("Run takes results that come while a commit of the same job is under w
   const job = aJob();
   await engine.claim(job);
   const task = await engine.tasks.next();
-  engine.run.kick("callback");
+  engine.run.kick("message");
   const extension = await engine.turns.next();
   const late = aMessage("step_result", { step_id: "one", visit: 1, attempt: 7 });
   extension.reply({ extended: { lost: [], woken: [{ job_id: job.job_id, messages: [late] }] } });

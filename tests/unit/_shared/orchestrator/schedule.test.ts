@@ -135,7 +135,7 @@ Deno.test("Schedule owes a look after a large batch, in which starts did not kic
   assert.ok(world.over);
 });
 
-for (const reason of ["insert", "callback", "tick"]) {
+for (const reason of ["insert", "message", "tick"]) {
   Deno.test(`Schedule owes a look after the kick '${reason}', after which the database sends none`, () => {
     const world = new World();
     world.kick(reason);

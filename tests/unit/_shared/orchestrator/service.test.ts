@@ -76,9 +76,9 @@ Deno.test("kick() starts another run beside one that takes no more work, and tel
     ["start", "cancel"],
     "the message may be for a job that it still holds",
   );
-  assert.equal(service.kick("callback").joined, true);
-  assert.deepEqual(run(0).kicks, ["start", "cancel", "callback"]);
-  assert.deepEqual(run(1).kicks, ["cancel", "callback"]);
+  assert.equal(service.kick("message").joined, true);
+  assert.deepEqual(run(0).kicks, ["start", "cancel", "message"]);
+  assert.deepEqual(run(1).kicks, ["cancel", "message"]);
 });
 
 Deno.test("kick() starts another run when the one before has failed", async () => {
