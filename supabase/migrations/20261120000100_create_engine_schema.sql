@@ -33,8 +33,6 @@ create table millrace.settings (
     constraint settings_jobs_per_orchestrator check (jobs_per_orchestrator between 1 and 10000),
   retention_days integer not null default 30
     constraint settings_retention_days check (retention_days >= 1),
-  max_payload_bytes integer not null default 4194304
-    constraint settings_max_payload_bytes check (max_payload_bytes >= 1024),
   -- Signs callback tokens: whoever holds a token may finish the step that it names.
   callback_secret text not null
     default encode(extensions.gen_random_bytes(32), 'hex')
@@ -50,10 +48,13 @@ create unlogged table millrace.pulse (
   id boolean primary key default true constraint pulse_one_row check (id),
   last_tick_at timestamptz,
   last_kick_at timestamptz,
-  last_kick_request_id bigint
+  watched_kick_at timestamptz,
+  watched_kick_ids bigint[] not null default '{}'
 );
 comment on table millrace.pulse is
   'When tick() last ran and when the database last kicked an orchestrator, one row.';
+comment on column millrace.pulse.watched_kick_ids is
+  'pg_net ids of two kicks at least 15 seconds apart, the newer first: the older has an answer, or has run into its time limit.';
 alter table millrace.pulse enable row level security;
 insert into millrace.pulse default values;
 

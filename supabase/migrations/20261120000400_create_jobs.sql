@@ -36,7 +36,8 @@ create table public.jobs (
   idempotency_key text
     constraint jobs_idempotency_key_length check (length(idempotency_key) between 1 and 200),
   metadata jsonb not null default '{}'::jsonb
-    constraint jobs_metadata_object check (jsonb_typeof(metadata) = 'object'),
+    constraint jobs_metadata_object check (jsonb_typeof(metadata) = 'object')
+    constraint jobs_metadata_size check (pg_column_size(metadata) <= 65536),
   error jsonb,
   trace_id uuid not null default gen_random_uuid(),
   parent_job_id uuid constraint jobs_parent_fk references public.jobs (id) on delete cascade,
@@ -105,7 +106,12 @@ declare
   v_version integer;
   v_timeout_seconds double precision;
 begin
-  select w.version, (w.definition ->> 'timeout_seconds')::double precision
+  -- A timeout that is none is the engine's to report, as definition_invalid.
+  select w.version, case
+      when jsonb_typeof(w.definition -> 'timeout_seconds') = 'number'
+        and (w.definition -> 'timeout_seconds')::numeric between 0 and 1e9
+      then (w.definition -> 'timeout_seconds')::double precision
+    end
   into v_version, v_timeout_seconds
   from public.workflows w where w.id = new.workflow_id;
   if not found then

@@ -47,12 +47,15 @@ create table public.job_inbox (
   payload jsonb not null default '{}'::jsonb
     constraint job_inbox_payload_object check (jsonb_typeof(payload) = 'object'),
   created_at timestamptz not null default millrace.now(),
+  constraint job_inbox_cancel_size check (kind <> 'cancel' or pg_column_size(payload) <= 8192),
   constraint job_inbox_result_names_attempt check (
     kind <> 'step_result' or (step_id is not null and visit is not null and attempt is not null))
 );
 comment on table public.job_inbox is
   'A job''s mailbox: what comes from outside waits here for the owner of the lease; the commit that consumed a message deletes it.';
 create index job_inbox_job_idx on public.job_inbox (job_id, id);
+-- One wish to cancel is enough, and a user cannot fill a mailbox with them.
+create unique index job_inbox_one_cancel_idx on public.job_inbox (job_id) where kind = 'cancel';
 
 -- The wake-up belongs to the message. The job's row is locked first, so a commit that parks the
 -- job either sees wake_requested or comes after this transaction and is seen by the next claim.

@@ -8,6 +8,7 @@ declare
   v_url text;
   v_key text;
   v_request_id bigint;
+  v_now timestamptz := millrace.now();
 begin
   select max(decrypted_secret) filter (where name = 'millrace_project_url'),
     max(decrypted_secret) filter (where name = 'millrace_secret_key')
@@ -24,8 +25,13 @@ begin
   into v_request_id
   from generate_series(1, p_count);
   -- Skipped where another transaction holds the row: nobody waits for a sign of life.
-  update millrace.pulse set last_kick_at = millrace.now(), last_kick_request_id = v_request_id
-  where id = (select p.id from millrace.pulse p for update skip locked);
+  update millrace.pulse as p
+  set last_kick_at = v_now,
+      watched_kick_at = case when p.watched_kick_at > v_now - interval '15 seconds'
+        then p.watched_kick_at else v_now end,
+      watched_kick_ids = case when p.watched_kick_at > v_now - interval '15 seconds'
+        then p.watched_kick_ids else v_request_id || p.watched_kick_ids[1:1] end
+  where p.id = (select locked.id from millrace.pulse locked for update skip locked);
   return v_request_id;
 end;
 $$;
@@ -51,25 +57,34 @@ comment on function millrace.kick_needed() is
 revoke execute on function millrace.kick_needed() from public;
 grant execute on function millrace.kick_needed() to authenticated, service_role;
 
--- Whoever inserts jobs without the API kicks too, at most every 200 ms. The row is skipped, not
--- waited for, when another transaction is just kicking.
+-- Whoever inserts jobs or messages without the API kicks too, at most every 200 ms: the run that
+-- was kicked looks once more after that. The row is skipped, not waited for, when another
+-- transaction is just kicking.
 create function millrace.kick_after_insert() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
+declare
+  v_reason text := tg_argv[0];
 begin
-  if coalesce(current_setting('millrace.kick', true), '') <> 'caller' and millrace.kick_needed() then
+  if coalesce(current_setting('millrace.kick', true), '') = 'caller' then
+    return null;
+  end if;
+  -- A message may be for a job that is held: a busy orchestrator does not look for those.
+  if v_reason = 'message' or millrace.kick_needed() then
     perform from millrace.pulse
     where last_kick_at is null or last_kick_at < millrace.now() - interval '200 milliseconds'
     for update skip locked;
     if found then
-      perform millrace.post_kicks(1, 'insert');
+      perform millrace.post_kicks(1, v_reason);
     end if;
   end if;
   return null;
 end;
 $$;
 comment on function millrace.kick_after_insert() is
-  'Kicks an orchestrator after jobs were inserted, unless the transaction set millrace.kick to caller.';
+  'Kicks an orchestrator, with the trigger''s argument as the reason, unless the transaction set millrace.kick to caller.';
 revoke execute on function millrace.kick_after_insert() from public;
 create trigger jobs_kick_after_insert after insert on public.jobs
-  for each statement execute function millrace.kick_after_insert();
+  for each statement execute function millrace.kick_after_insert('insert');
+create trigger job_inbox_kick_after_insert after insert on public.job_inbox
+  for each statement execute function millrace.kick_after_insert('message');

@@ -60,7 +60,9 @@ grant execute on function public.start_job(text, jsonb, text, integer, timestamp
   to authenticated, service_role;
 
 -- Asks for the end of a job; its owner carries it out. As the caller, under RLS.
-create function public.cancel_job(p_job_id uuid, p_reason text default null) returns jsonb
+create function public.cancel_job(
+  p_job_id uuid, p_reason text default null, p_kick boolean default true
+) returns jsonb
 language plpgsql set search_path = ''
 as $$
 declare
@@ -70,13 +72,15 @@ begin
   if not found then
     raise exception 'Cannot cancel job as there is no job %', p_job_id using errcode = 'MR002';
   end if;
+  perform set_config('millrace.kick', case when p_kick then '' else 'caller' end, true);
   -- Checked again, with the job's row locked, by the trigger on the mailbox.
   insert into public.job_inbox (job_id, kind, payload)
-  values (p_job_id, 'cancel', jsonb_build_object('reason', left(p_reason, 1000)));
-  return jsonb_build_object('job_id', p_job_id, 'status', v_status, 'kick', true);
+  values (p_job_id, 'cancel', jsonb_build_object('reason', left(p_reason, 1000)))
+  on conflict do nothing;
+  return jsonb_build_object('job_id', p_job_id, 'status', v_status, 'kick', not p_kick);
 end;
 $$;
-comment on function public.cancel_job(uuid, text) is
-  'Asks for a job to be cancelled and answers {job_id, status, kick}; the status is the one at the time of asking. Raises MR002 (no such job, or not the caller''s), MR007 (it has ended).';
-revoke execute on function public.cancel_job(uuid, text) from public, anon;
-grant execute on function public.cancel_job(uuid, text) to authenticated, service_role;
+comment on function public.cancel_job(uuid, text, boolean) is
+  'Asks for a job to be cancelled and answers {job_id, status, kick}; the status is the one at the time of asking. p_kick as in start_job. Raises MR002 (no such job, or not the caller''s), MR007 (it has ended).';
+revoke execute on function public.cancel_job(uuid, text, boolean) from public, anon;
+grant execute on function public.cancel_job(uuid, text, boolean) to authenticated, service_role;

@@ -15,6 +15,8 @@ begin
         'version', j.version, 'redeliveries', j.redeliveries, 'retry_count', j.retry_count,
         'max_retries', j.max_retries, 'created_at', j.created_at, 'started_at', j.started_at,
         'deadline_at', j.deadline_at, 'trace_id', j.trace_id,
+        'retry', case when j.next_retry_at is not null then
+          json_build_object('at', j.next_retry_at, 'error', j.error) end,
         'messages', coalesce((
           select json_agg(json_build_object('id', m.id, 'kind', m.kind, 'step_id', m.step_id,
             'visit', m.visit, 'attempt', m.attempt, 'payload', m.payload) order by m.id)
@@ -74,7 +76,8 @@ begin
       -- Running and due means that a lease ran out: what its owner had started starts again.
       redeliveries = case when j.status = 'running' then j.redeliveries + 1 else j.redeliveries end,
       started_at = coalesce(j.started_at, v_now),
-      next_retry_at = null,
+      -- Still to come: a message has woken the job, and its retry is not to be made early for it.
+      next_retry_at = case when j.next_retry_at > v_now then j.next_retry_at end,
       current_step_id = coalesce(j.current_step_id, (
         select v.start_step from public.workflow_versions v
         where v.workflow_id = j.workflow_id and v.version = j.workflow_version)),

@@ -35,6 +35,8 @@ declare
   v_token uuid := (p_commit ->> 'lease_token')::uuid;
   v_lease interval := make_interval(secs => (p_commit ->> 'lease_seconds')::integer);
   v_commits millrace.job_commit[];
+  v_consumed bigint[] := array(
+    select (c ->> 'id')::bigint from jsonb_array_elements(p_commit -> 'consumed') as c);
   v_applied uuid[];
   v_woken uuid[];
   v_missed uuid[];
@@ -58,21 +60,30 @@ begin
           when c.status = 'running' then
             case when j.next_run_at > v_now + v_lease / 2 then j.next_run_at else v_now + v_lease end
           when c.status in ('completed', 'failed', 'cancelled') then null
-          -- A message came in meanwhile. Its sender set this in the row itself, as a look at the
-          -- mailbox from here could miss a message that was committed while we waited for the row.
-          when j.wake_requested then v_now
+          -- A message came in that this commit does not know of. The rows were locked by a
+          -- statement of its own, so this one sees all that senders have committed before it.
+          when j.wake_requested and exists (
+            select from public.job_inbox m where m.job_id = j.id and m.id <> all (v_consumed))
+            then v_now
           else c.next_run_at
         end,
-        -- Parking has just answered the request; the other cases are dealt with below.
-        wake_requested = j.wake_requested
-          and c.status not in ('pending', 'awaiting_retry', 'waiting', 'paused'),
+        -- Parking answers the request. Otherwise it stands until the last message is consumed, and
+        -- not only until it was told: the answer that tells may be lost.
+        wake_requested = case
+          when not j.wake_requested or c.status in ('pending', 'awaiting_retry', 'waiting', 'paused')
+            then false
+          else exists (
+            select from public.job_inbox m where m.job_id = j.id and m.id <> all (v_consumed))
+        end,
         next_retry_at = c.next_retry_at,
         retry_count = c.retry_count,
         redeliveries = c.redeliveries,
         final_result = c.final_result,
         error = c.error,
         error_message = c.error ->> 'message',
-        completed_at = case when c.status in ('completed', 'failed', 'cancelled') then v_now end,
+        -- Not before it started, should the server's clock have been set back.
+        completed_at = case when c.status in ('completed', 'failed', 'cancelled')
+          then greatest(v_now, j.started_at) end,
         version = j.version + 1,
         last_updated_at = v_now
     from unnest(v_commits) as c
@@ -121,14 +132,14 @@ begin
     select jobs.lease_token, jobs.version from public.jobs where jobs.id = c.job_id offset 0
   ) as j on true;
 
-  return json_build_object('results', v_results, 'woken', millrace.take_wakes(v_woken));
+  return json_build_object('results', v_results, 'woken', millrace.unread_messages(v_woken));
 end;
 $$;
 comment on function public.commit_jobs(jsonb) is
   'Writes the decisions for a batch of leased jobs: {lease_token, lease_seconds, jobs: [job_commit], steps, events, consumed: [{job_id, id}]}. Answers {results: [{job_id, committed}], woken: [{job_id, messages}]}; a job that the caller no longer owns is not committed and nothing of it is written.';
 
--- Messages for jobs that are going on; their wake-up is taken with them.
-create function millrace.take_wakes(p_job_ids uuid[]) returns json
+-- Messages for jobs that are going on: told with each answer until a commit has consumed them.
+create function millrace.unread_messages(p_job_ids uuid[]) returns json
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
@@ -136,7 +147,6 @@ begin
   if p_job_ids = '{}' then
     return '[]'::json;
   end if;
-  update public.jobs set wake_requested = false where id = any (p_job_ids);
   return (
     select coalesce(json_agg(json_build_object('job_id', woken.id, 'messages', woken.messages)), '[]')
     from (
@@ -148,10 +158,9 @@ begin
     ) as woken);
 end;
 $$;
-comment on function millrace.take_wakes(uuid[]) is
-  'Clears the wake requests of jobs whose rows the caller has locked and answers their messages.';
-revoke execute on function millrace.take_wakes(uuid[]) from public;
-grant execute on function millrace.take_wakes(uuid[]) to service_role;
+comment on function millrace.unread_messages(uuid[]) is 'The mailboxes of jobs: [{job_id, messages}].';
+revoke execute on function millrace.unread_messages(uuid[]) from public;
+grant execute on function millrace.unread_messages(uuid[]) to service_role;
 
 -- Messages that came while their jobs ended: nobody will read them any more.
 create function millrace.drop_messages(p_job_ids uuid[]) returns void
@@ -204,7 +213,7 @@ begin
   from kept k;
   return json_build_object(
     'lost', array_to_json(array(select id from unnest(p_job_ids) as id where id <> all (v_kept))),
-    'woken', millrace.take_wakes(v_woken));
+    'woken', millrace.unread_messages(v_woken));
 end;
 $$;
 comment on function public.extend_leases(uuid, uuid[], integer) is

@@ -81,7 +81,8 @@ begin
   end if;
 
   return json_build_object(
-    'now', v_now,
+    -- Not v_now: what the caller goes on to do must not be older than what is written above.
+    'now', millrace.now(),
     'results', coalesce(v_committed -> 'results', '[]'::json),
     'woken', coalesce(v_committed -> 'woken', '[]'::json),
     'extended', coalesce(v_extended, '{"lost": [], "woken": []}'::json),

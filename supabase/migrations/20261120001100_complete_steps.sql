@@ -41,7 +41,6 @@ begin
   if not found then
     raise exception 'Cannot finish step as there is no job %', v_attempt.job_id using errcode = 'MR002';
   end if;
-  perform millrace.post_kicks(1, 'callback');
   return jsonb_build_object('job_id', v_attempt.job_id, 'step_id', v_attempt.step_id);
 end;
 $$;
@@ -75,4 +74,3 @@ revoke execute on function public.complete_step(text, jsonb), public.fail_step(t
   from public, anon, authenticated;
 grant execute on function public.complete_step(text, jsonb), public.fail_step(text, jsonb)
   to service_role;
-grant execute on function millrace.post_kicks(integer, text) to service_role;

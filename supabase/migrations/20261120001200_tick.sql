@@ -11,6 +11,8 @@ declare
   v_kicks integer := 0;
   v_settings millrace.settings;
 begin
+  -- A crash empties the table, and without its row nothing that is inserted would be kicked.
+  insert into millrace.pulse default values on conflict do nothing;
   update millrace.pulse set last_tick_at = v_now
   where id = (select p.id from millrace.pulse p for update skip locked);
   select s.* into strict v_settings from millrace.settings s;

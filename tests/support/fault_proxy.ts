@@ -8,8 +8,11 @@ export interface Fault {
   body?: string;
   /** Before the request is passed on, or when its answer is there but not yet passed back. */
   when: "before" | "after";
-  /** Keeps it until the fault is taken back, or answers 503 instead. */
-  then: "hold" | "fail";
+  /**
+   * Keeps it until the fault is taken back (`hold`), and then loses it (`lose`), answers 503 at once
+   * (`fail`), or only counts it.
+   */
+  then: "hold" | "lose" | "fail" | "count";
   /** About so many requests only. */
   times?: number;
 }
@@ -39,11 +42,11 @@ export class FaultProxy {
   /** Makes something go wrong from now on; answers by which id to speak of it. */
   add(fault: Fault): string {
     const id = crypto.randomUUID();
-    this.#faults.set(id, { ...fault, hits: 0, over: Promise.withResolvers() });
+    this.#faults.set(id, { ...fault, met: 0, hits: 0, over: Promise.withResolvers() });
     return id;
   }
 
-  /** How many requests it has been about. */
+  /** How many requests it has been about, in the moment that it is about. */
   hits(id: string): number {
     return this.#faults.get(id)?.hits ?? 0;
   }
@@ -69,31 +72,37 @@ export class FaultProxy {
     const text = request.body === null ? null : await request.text();
     const fault = this.#find(path, text ?? "");
     if (fault?.when === "before") {
-      if (fault.then === "fail") return failed();
-      await fault.over.promise;
+      await untilOver(fault);
+      if (fault.then === "fail" || fault.then === "lose") return failed();
     }
     const { method, headers } = request;
     const passedOn = new Request(this.target + path, { method, headers, body: text });
     const response = await forward(passedOn, this.target + path, this.#client, completed);
     if (fault?.when !== "after") return response;
     const body = await response.arrayBuffer();
-    if (fault.then === "fail") return failed();
-    await fault.over.promise;
+    fault.hits++;
+    await untilOver(fault);
+    if (fault.then === "fail" || fault.then === "lose") return failed();
     return new Response(body, response);
   }
 
   #find(path: string, body: string): ActiveFault | undefined {
     for (const fault of this.#faults.values()) {
       if (!path.includes(fault.path) || !body.includes(fault.body ?? "")) continue;
-      if (fault.hits >= (fault.times ?? Infinity)) continue;
-      fault.hits++;
+      if (fault.met >= (fault.times ?? Infinity)) continue;
+      fault.met++;
+      if (fault.when === "before") fault.hits++;
       return fault;
     }
     return undefined;
   }
 }
 
-type ActiveFault = Fault & { hits: number; over: PromiseWithResolvers<void> };
+type ActiveFault = Fault & { met: number; hits: number; over: PromiseWithResolvers<void> };
+
+async function untilOver(fault: ActiveFault): Promise<void> {
+  if (fault.then === "hold" || fault.then === "lose") await fault.over.promise;
+}
 
 function failed(): Response {
   return Response.json({ message: "the way to the database is broken" }, { status: 503 });

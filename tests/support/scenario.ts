@@ -145,6 +145,11 @@ export class Scenario {
     await control(this.stack, "killFunction", name);
   }
 
+  /** Lets a function finish what it does; what is asked of it from now on is for a new process. */
+  async retire(name: string): Promise<void> {
+    await control(this.stack, "retireFunction", name);
+  }
+
   /** Makes something go wrong on the way from the functions to the stack. */
   async fault(fault: Fault): Promise<ActiveFault> {
     const id = String(await control(this.stack, "addFault", JSON.stringify(fault)));
@@ -181,6 +186,10 @@ export async function scenarios(options?: TestStackOptions): Promise<ScenarioTes
   const stack = await (options === undefined ? testStack() : ownStack(options));
   const ignore = !hasControl(stack) || stack.ledger === undefined;
   if (!ignore) await prepare(stack);
+  return testsOf(stack, ignore);
+}
+
+function testsOf(stack: TestStack, ignore: boolean): ScenarioTest {
   return (name, run) => {
     Deno.test({
       name,
@@ -191,6 +200,18 @@ export async function scenarios(options?: TestStackOptions): Promise<ScenarioTes
       },
     });
   };
+}
+
+/**
+ * Prepares a stack of the file's own for tests that break things: leases run out after 3 s, the
+ * database ticks each second, and faults can be had.
+ */
+export async function faultScenarios(env: Record<string, string> = {}): Promise<ScenarioTest> {
+  const stack = await ownStack({ faults: true, env: { LEASE_SECONDS: "3", ...env } });
+  await prepare(stack);
+  await using db = openDatabase(stack);
+  await db`select cron.schedule('millrace-tick', '1 seconds', 'select public.tick()')`;
+  return testsOf(stack, false);
 }
 
 async function prepare(stack: TestStack): Promise<void> {

@@ -6,7 +6,7 @@ import { entryFor, type RawAnswer } from "../script.ts";
 async function answer(request: Request): Promise<Response> {
   const { tasks } = await request.json();
   for (const task of tasks) note("delivered", task);
-  const { status = 200, headers = {}, lines = [], hang = false }: RawAnswer = entryFor(
+  const { status = 200, headers = {}, lines = [], hang }: RawAnswer = entryFor(
     tasks[0].config.answers,
     tasks[0],
   );
