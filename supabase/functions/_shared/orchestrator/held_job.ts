@@ -3,6 +3,11 @@ import type { PlanEvent, SentAttempt } from "../engine/decision.ts";
 import type { CheckedDefinition } from "../engine/definition/check.ts";
 import type { Job } from "../engine/job.ts";
 
+/** What happens to a job; what was sent is looked up when its messages are read. */
+export type HeldEvent =
+  | Exclude<PlanEvent, { type: "messages" }>
+  | Omit<PlanEvent & { type: "messages" }, "sent">;
+
 /** A job that a run owns. */
 export class HeldJob {
   job: Job;
@@ -12,8 +17,10 @@ export class HeldJob {
   sent: SentAttempt | null = null;
   /** Ids of the messages that came: the database tells of each until it was consumed. */
   readonly heard = new Set<number>();
+  /** How often in a row the executor was lost with the attempt that was out. */
+  losses = 0;
   /** What has happened and was not planned yet, in order. */
-  readonly events: PlanEvent[] = [];
+  readonly events: HeldEvent[] = [];
   /** Somebody goes through the events. */
   busy = false;
   released = false;

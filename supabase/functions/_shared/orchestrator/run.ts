@@ -1,7 +1,6 @@
 import { errorInfo } from "../contracts/errors.ts";
 import type { ClaimedJob, JobWrite, Message, TurnReply, TurnRequest } from "../contracts/turn.ts";
-import type { Decision, Delivery, Effect, PlanEvent } from "../engine/decision.ts";
-import { idempotencyKey } from "../engine/keys.ts";
+import type { Decision, Delivery, Effect } from "../engine/decision.ts";
 import { failJob, plan, releaseJob } from "../engine/plan.ts";
 import type { Log } from "../log.ts";
 import type { EngineStore } from "../store/engine_store.ts";
@@ -10,12 +9,20 @@ import type { Clock } from "./clock.ts";
 import { type CommitBatch, CommitQueue } from "./commit_queue.ts";
 import type { OrchestratorConfig } from "./config.ts";
 import type { DeliveryEnd, Dispatcher } from "./dispatcher.ts";
-import { HeldJob } from "./held_job.ts";
+import { type HeldEvent, HeldJob } from "./held_job.ts";
+import { Lanes } from "./lanes.ts";
 import { Outbox } from "./outbox.ts";
 import { Schedule } from "./schedule.ts";
 import { Signal } from "./signal.ts";
+import { taskOf } from "./task_of.ts";
 import { callbackToken } from "./token.ts";
 import { takeTurn } from "./take_turn.ts";
+
+/**
+ * A task whose executor was lost this often in a row waits until no other such task is out to the
+ * same function: one of them is what kills it, and takes those with it that are out beside it.
+ */
+const ALONE_AFTER_LOSSES = 2;
 
 /** What a run works with. */
 export interface RunDependencies {
@@ -55,6 +62,7 @@ export class Run {
   private readonly held = new Map<string, HeldJob>();
   private readonly commits = new CommitQueue(() => this.planning++);
   private readonly outbox: Outbox;
+  private readonly lanes = new Lanes();
   private readonly schedule: Schedule;
   private readonly signal = new Signal();
   /** Jobs that are being planned right now; tasks and commits leave when none is. */
@@ -155,7 +163,7 @@ export class Run {
       known_definitions: [...known.keys()],
       catalog_revision: catalog.revision,
       look_ahead: this.schedule.looksAhead(remaining, batch.writes),
-      leaving: remaining === 0 && this.schedule.mayLeave(now, batch.writes.length),
+      leaving: remaining === 0 && this.schedule.mayLeave(now, batch.writes.length, accepting),
     };
     this.schedule.turnStarted(now, request);
     const reply = await takeTurn(this.deps, request);
@@ -217,11 +225,10 @@ export class Run {
     const news = messages.filter(({ id }) => !held?.heard.has(id));
     if (held === undefined || news.length === 0) return;
     for (const { id } of news) held.heard.add(id);
-    const sent = held.sent ?? { input: null, startedAt: this.deps.clock.now() };
-    this.happen(held, { type: "messages", messages: news, sent });
+    this.happen(held, { type: "messages", messages: news });
   }
 
-  private happen(held: HeldJob, event: PlanEvent): void {
+  private happen(held: HeldJob, event: HeldEvent): void {
     held.events.push(event);
     if (!held.busy) void this.goThrough(held);
   }
@@ -245,7 +252,7 @@ export class Run {
     }
   }
 
-  private async decide(held: HeldJob, event: PlanEvent): Promise<void> {
+  private async decide(held: HeldJob, event: HeldEvent): Promise<void> {
     const decision = await this.plan(held, event);
     if (held.released) return;
     if (!await this.commit(held, decision)) return this.drop(held);
@@ -254,7 +261,7 @@ export class Run {
     await this.apply(held, decision.effect);
   }
 
-  private async plan(held: HeldJob, event: PlanEvent): Promise<Decision> {
+  private async plan(held: HeldJob, event: HeldEvent): Promise<Decision> {
     const { clock, random, catalog, config, log } = this.deps;
     const now = clock.now();
     const { definition } = held;
@@ -269,7 +276,9 @@ export class Run {
           maxRedeliveries: config.maxRedeliveries,
         },
         held.job,
-        event,
+        event.type === "messages"
+          ? { ...event, sent: held.sent ?? { input: null, startedAt: now } }
+          : event,
       );
     } catch (error) {
       log.error("plan_failed", { job_id: held.job.job_id, event: event.type, error });
@@ -316,39 +325,27 @@ export class Run {
     if (!this.hasRoomFor(delivery)) return await this.leave(held, startedAt);
     held.sent = { input: delivery.input, startedAt };
     const { signal } = held;
-    const { attempt, transformer } = delivery;
-    const key = idempotencyKey(job.job_id, attempt);
-    const timeoutMs = delivery.timeoutSeconds * 1000;
     const token = delivery.callback
-      ? { token: await callbackToken(catalog.callbackSecret, job.job_id, attempt) }
-      : {};
-    log.debug("task_dispatched", {
-      ...logContext(held, delivery),
-      target_function: transformer.target_function,
-    });
-    this.outbox.add(delivery, {
-      task: {
-        task_id: `${key}#${delivery.redeliveries}`,
-        idempotency_key: key,
-        job_id: job.job_id,
-        user_id: job.user_id,
-        workflow_id: job.workflow_id,
-        step_id: attempt.step_id,
-        attempt: attempt.attempt,
+      ? await callbackToken(catalog.callbackSecret, job.job_id, delivery.attempt)
+      : null;
+    const { target_function } = delivery.transformer;
+    const go = () => {
+      log.debug("task_dispatched", { ...logContext(held, delivery), target_function });
+      this.outbox.add(delivery, {
         // By the clock here, which is the executors' too; the database's may be another.
-        deadline: new Date(Date.now() + timeoutMs).toISOString(),
-        transformer_id: transformer.id,
-        type: transformer.type,
-        config: delivery.config,
-        input: delivery.input,
-        trace_id: job.trace_id.replaceAll("-", ""),
-        ...token,
-      },
-      timeoutMs,
-      signal,
-      end: (end) => {
-        if (!signal.aborted) this.ended(held, delivery, end);
-      },
+        task: taskOf(job, delivery, { now: Date.now(), token }),
+        timeoutMs: delivery.timeoutSeconds * 1000,
+        signal,
+        end: (end) => {
+          if (!signal.aborted) this.ended(held, delivery, end);
+        },
+      });
+    };
+    if (held.losses < ALONE_AFTER_LOSSES) return go();
+    this.lanes.enter(target_function, signal, () => {
+      if (!this.hasRoomFor(delivery)) return this.happen(held, { type: "again" });
+      held.sent = { input: delivery.input, startedAt: clock.now() };
+      this.during(go);
     });
   }
 
@@ -373,9 +370,11 @@ export class Run {
     const sent = held.sent ?? { input: delivery.input, startedAt: clock.now() };
     const fields = { ...logContext(held, delivery), duration_ms: clock.now() - sent.startedAt };
     if (end.type === "lost") {
+      held.losses++;
       log.warn("task_lost", { ...fields, reason: end.reason });
       return this.happen(held, { type: "lost", attempt, reason: end.reason, sent });
     }
+    held.losses = 0;
     if (end.result.status === "failed") {
       const { code, message } = end.result.error;
       log.warn("step_failed", { ...fields, error_code: code, error_message: message });

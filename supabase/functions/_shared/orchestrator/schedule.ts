@@ -90,7 +90,8 @@ export class Schedule {
   }
 
   /** Whether the run may say with this turn that it leaves, if nothing is claimed. */
-  mayLeave(now: number, writes: number): boolean {
+  mayLeave(now: number, writes: number, accepting: boolean): boolean {
+    if (!accepting) return true; // nobody relies on it to look again
     const owed = Math.max(...[this.owedLookAt, this.quietLookAt].filter(Number.isFinite), now);
     return writes < BUSY_BATCH && now >= owed;
   }
@@ -139,7 +140,7 @@ export class Schedule {
   msToNext(now: number, held: number, accepting: boolean): number {
     const next = Math.min(
       this.wallAt,
-      held > 0 ? this.nextExtendAt : this.claimUntil,
+      held > 0 ? Math.min(this.nextExtendAt, this.quietLookAt) : this.claimUntil,
       accepting && held < this.config.slots ? this.lookAt : Infinity,
     );
     return Math.max(next - now, 0);

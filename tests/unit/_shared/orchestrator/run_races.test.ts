@@ -8,6 +8,7 @@ import {
   ECHO,
   ManualEngine,
   onlyWrite,
+  T0,
 } from "../../../support/manual_engine.ts";
 
 const FIRST = { step_id: "one", visit: 1, attempt: 1 };
@@ -70,6 +71,30 @@ Deno.test("Run sends nothing for a job whose cancellation came with the last com
   const summary = await engine.done;
   assert.deepEqual(engine.tasks.left, []);
   assert.equal(summary.calls, 1);
+});
+
+Deno.test("Run deals once with a message that it is told of twice", async () => {
+  const engine = new ManualEngine();
+  const job = aJob();
+  await engine.claim(job);
+  await engine.tasks.next();
+  const late = aMessage("step_result", {
+    ...{ ...FIRST, attempt: 7 },
+    payload: { status: "completed", output: 1 },
+  });
+  const woken = [{ job_id: job.job_id, messages: [late] }];
+
+  engine.run.kick("callback");
+  (await engine.turns.next()).reply({ extended: { lost: [], woken } });
+  const commit = await engine.turns.next();
+  assert.deepEqual(onlyWrite(commit).consumed, [late.id]);
+  commit.reply({ woken });
+
+  engine.run.kick("callback");
+  const next = await engine.turns.next();
+  assert.deepEqual(next.request.writes, []);
+  next.reply();
+  await engine.end();
 });
 
 Deno.test("Run takes results that come while a commit of the same job is under way", async () => {
@@ -196,4 +221,52 @@ Deno.test("Run uses the transformers that the last turn brought", async () => {
   assert.deepEqual(task.task.config, { new: true });
   assert.deepEqual(engine.calls, ["execute-echo", "execute-anew"]);
   await engine.end();
+});
+
+Deno.test("Run hears a message once, however often the database tells of it", async () => {
+  const engine = new ManualEngine();
+  const job = aJob();
+  await engine.claim(job);
+  const task = await engine.tasks.next();
+  const late = aMessage("step_result", { step_id: "one", visit: 1, attempt: 7 });
+  const extended = { lost: [], woken: [{ job_id: job.job_id, messages: [late] }] };
+  engine.run.kick("cancel");
+  (await engine.turns.next()).reply({ extended });
+  const dropping = await engine.turns.next();
+  assert.deepEqual(onlyWrite(dropping).consumed, [late.id]);
+  dropping.reply({ woken: extended.woken, extended });
+  task.end(completed(1));
+  const settling = await engine.turns.next();
+  assert.deepEqual([onlyWrite(settling).consumed, onlyWrite(settling).events], [[], []]);
+  settling.reply();
+  await engine.tasks.next();
+  await engine.end();
+});
+
+Deno.test("Run records a cancelled attempt as the one that was out when it was cancelled", async () => {
+  const engine = new ManualEngine();
+  const job = aJob({ input_data: "of the first step" });
+  await engine.claim(job);
+  const first = await engine.tasks.next();
+  engine.run.kick("cancel");
+  const extension = await engine.turns.next();
+  first.end(completed("of the second step"));
+  engine.elapsed = 1_000;
+  extension.reply();
+  (await engine.turns.next()).reply();
+  await engine.tasks.next();
+  engine.run.kick("cancel");
+  const second = await engine.turns.next();
+  const messages = [aMessage("cancel")];
+  second.reply({ extended: { lost: [], woken: [{ job_id: job.job_id, messages }] } });
+  const last = await engine.turns.next();
+  const [record] = onlyWrite(last).steps;
+  assert.deepEqual([record?.status, record?.step_id, record?.input], [
+    "cancelled",
+    "two",
+    "of the second step",
+  ]);
+  assert.equal(record?.started_at, new Date(T0 + 1_000).toISOString());
+  last.reply();
+  await engine.done;
 });

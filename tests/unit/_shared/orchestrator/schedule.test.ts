@@ -61,7 +61,7 @@ class World {
     })) as JobWrite[];
     const remaining = this.held;
     const look_ahead = this.schedule.looksAhead(remaining, all);
-    const leaving = remaining === 0 && this.schedule.mayLeave(this.now, writes);
+    const leaving = remaining === 0 && this.schedule.mayLeave(this.now, writes, this.accepting);
     const claim = this.accepting ? CONFIG.slots - remaining : 0;
     const request = { writes: all, claim, look_ahead } as unknown as TurnRequest;
     this.schedule.turnStarted(this.now, request);
@@ -149,6 +149,19 @@ for (const reason of ["insert", "message", "tick"]) {
   });
 }
 
+Deno.test("Schedule looks for messages after a kick of the database though its slots are full", () => {
+  const world = new World();
+  world.turn({ claimed: CONFIG.slots });
+  world.kick("message");
+  world.turn();
+  assert.equal(world.msToNext, 250);
+  world.now += 250;
+  assert.ok(world.due && world.schedule.isExtendDue(world.now));
+  world.turn();
+  assert.ok(!world.due);
+  assert.equal(world.msToNext, 10_000);
+});
+
 Deno.test("Schedule keeps a look that was asked for until there is a slot for it", () => {
   const world = new World();
   world.turn({ claimed: CONFIG.slots });
@@ -203,6 +216,15 @@ Deno.test("Schedule asks when a job falls due that it has parked, until it knows
   world.turn({ dueIn: 3_600_000 });
   assert.ok(!world.schedule.looksAhead(2, []));
   assert.equal(world.msToNext, 7_999, "only the extension is left");
+});
+
+Deno.test("Schedule may leave with its last turn once it takes no more work", () => {
+  const world = new World();
+  world.turn({ claimed: 8 });
+  world.schedule.stop();
+  world.held = 0;
+  assert.equal(world.turn({ writes: 8 }), true);
+  assert.ok(world.over);
 });
 
 const ENDS: [words: string, change: (world: World) => void][] = [
