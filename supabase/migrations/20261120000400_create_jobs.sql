@@ -85,7 +85,7 @@ comment on column public.jobs.next_run_at is
   'When an orchestrator should look at the job next: due time, retry time, wake-up, or lease expiry while running; null while it waits for the outside or has ended.';
 comment on column public.jobs.lease_token is 'The orchestrator run that owns the job; null when nobody does.';
 comment on column public.jobs.wake_requested is 'A message came in while a lease was held: look again.';
-comment on column public.jobs.version is 'Counts claims and commits; a commit must name the one it read.';
+comment on column public.jobs.version is 'Counts claims (by two) and commits (by one); a commit must name the one it read.';
 comment on column public.jobs.redeliveries is 'How often the current attempt was delivered again after its owner was lost.';
 comment on column public.jobs.state is 'The engine''s program state: visit, attempt and what a parked step waits for.';
 

@@ -72,7 +72,9 @@ begin
       lease_token = p_lease_token,
       next_run_at = v_now + make_interval(secs => p_lease_seconds),
       wake_requested = false,
-      version = j.version + 1,
+      -- A commit counts one: the two cannot be mistaken for each other by a run that claims again
+      -- what it has lost, and then sends what it had decided before.
+      version = j.version + 2,
       -- Running and due means that a lease ran out: what its owner had started starts again.
       redeliveries = case when j.status = 'running' then j.redeliveries + 1 else j.redeliveries end,
       started_at = coalesce(j.started_at, v_now),

@@ -129,7 +129,8 @@ async function fill(db: TestDatabase): Promise<void> {
       insert into public.job_steps (job_id, step_id, visit, attempt, status, started_at, ended_at)
       values ('${job}', 'a', 1, 1, 'completed', now(), now());
       insert into public.job_events (job_id, type) values ('${job}', 'redelivered');
-      insert into public.job_inbox (job_id, kind) values ('${job}', 'cancel')`).simple();
+      insert into public.job_inbox (job_id, kind, step_id, visit, attempt)
+      values ('${job}', 'step_result', 'a', 1, 1)`).simple();
   }
   await db.unsafe(`
     insert into public.workflows (id, definition) select 'unused', definition from public.workflows;

@@ -51,5 +51,5 @@ file.test("claim_jobs() gives each job to one of many connections at once", asyn
   assert.equal(all.length, 500);
   assert.equal(new Set(all).size, 500);
   const [row] = await db`select max(version) as version from public.jobs`;
-  assert.equal(row?.version, 1);
+  assert.equal(row?.version, 2);
 });

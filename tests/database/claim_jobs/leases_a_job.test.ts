@@ -17,7 +17,7 @@ file.test("claim_jobs() writes the lease", async (db) => {
   assert.equal(job.next_run_at.toISOString(), "2030-01-01T12:00:50.000Z");
   assert.equal(job.started_at.toISOString(), "2030-01-01T12:00:05.000Z");
   assert.equal(job.last_updated_at.toISOString(), "2030-01-01T12:00:05.000Z");
-  assert.equal(job.version, 1);
+  assert.equal(job.version, 2);
   assert.equal(job.redeliveries, 0);
 });
 
@@ -32,7 +32,7 @@ file.test("claim_jobs() hands over all that the engine plans with", async (db) =
   const { created_at, started_at, ...rest } = job ?? assert.fail();
   assert.deepEqual(rest, {
     ...{ job_id: id, user_id: ALICE, workflow_id: "one_step", workflow_version: 1 },
-    ...{ current_step_id: "a", input_data: { a: 1 }, step_data: {}, state: {}, version: 1 },
+    ...{ current_step_id: "a", input_data: { a: 1 }, step_data: {}, state: {}, version: 2 },
     ...{ redeliveries: 0, retry_count: 0, max_retries: 7, retry: null },
     ...{ deadline_at: null, trace_id: row.trace_id, messages: [] },
   });
@@ -100,7 +100,7 @@ file.test("claim_jobs() takes over a lease that ran out, as a redelivery", async
   await stopClock(db, "2030-01-01T12:00:30Z");
   const second = await claimOne(db, OTHER_TOKEN);
   assert.equal(second.redeliveries, 1);
-  assert.equal(second.version, first.version + 1);
+  assert.equal(second.version, first.version + 2);
   const job = await readJob(db, id);
   assert.equal(job.lease_token, OTHER_TOKEN);
   assert.equal(job.started_at.toISOString(), "2030-01-01T12:00:00.000Z");

@@ -141,7 +141,17 @@ file.test("commit_jobs() refuses a state that cannot be, and writes nothing of t
   );
   const rows = await db`select status, version from public.jobs`;
   assert.deepEqual(rows.map(({ status, version }) => [status, version]), [
-    ["running", 1],
-    ["running", 1],
+    ["running", 2],
+    ["running", 2],
   ]);
+});
+
+file.test("commit_jobs() does not take the same run's claim for an earlier application", async (db) => {
+  const id = await insertJob(db);
+  const lost = await claimOne(db);
+  await db`update public.jobs set next_run_at = now() - interval '1 second' where id = ${id}`;
+  await claimOne(db); // its answer never came
+  const reply = await commit(db, [completionOf(lost, 1)]);
+  assert.deepEqual(reply.results, [{ job_id: id, committed: false }]);
+  assert.equal((await readJob(db, id)).status, "running");
 });

@@ -114,7 +114,8 @@ file.test("commit_jobs() brings the messages of a job that goes on until they ar
     }],
   }];
   assert.deepEqual((await commit(db, [commitOf(job)])).woken, news);
-  const [second, third] = [{ ...job, version: 2 }, { ...job, version: 3 }];
+  const second = { ...job, version: job.version + 1 };
+  const third = { ...job, version: job.version + 2 };
   assert.deepEqual((await commit(db, [commitOf(second)])).woken, news, "the answer may be lost");
   const consumed = [{ job_id: id, id: message?.id }];
   assert.deepEqual((await commit(db, [commitOf(third)], { consumed })).woken, []);

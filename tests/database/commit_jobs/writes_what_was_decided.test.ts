@@ -37,7 +37,7 @@ file.test("commit_jobs() completes a job", async (db) => {
     { status, final_result, lease_token, next_run_at, error, error_message, version },
     {
       ...{ status: "completed", final_result: { result: 1 }, lease_token: null },
-      ...{ next_run_at: null, error: null, error_message: null, version: 2 },
+      ...{ next_run_at: null, error: null, error_message: null, version: 3 },
     },
   );
   assert.equal(row.completed_at.toISOString(), NOW);
@@ -99,8 +99,8 @@ file.test("commit_jobs() adds the entries of step_data that it is given to those
   const id = await insertJob(db);
   const job = await claimOne(db);
   await commit(db, [commitOf(job, { step_data: { a: entry(1), b: entry(1) } })]);
-  await commit(db, [commitOf({ ...job, version: 2 }, { step_data: { b: entry(2), c: entry(3) } })]);
-  await commit(db, [commitOf({ ...job, version: 3 })]);
+  await commit(db, [commitOf({ ...job, version: 3 }, { step_data: { b: entry(2), c: entry(3) } })]);
+  await commit(db, [commitOf({ ...job, version: 4 })]);
   assert.deepEqual((await readJob(db, id)).step_data, { a: entry(1), b: entry(2), c: entry(3) });
 });
 

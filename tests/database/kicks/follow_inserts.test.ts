@@ -64,15 +64,6 @@ file.test("kick_after_insert() inserts all the same where Vault is empty", async
   assert.equal((await db`select from public.jobs`).count, 1);
 });
 
-file.test("kick_after_insert() calls for a message too, even beside a busy orchestrator", async (db) => {
-  const id = await insertJob(db);
-  await setSecrets(db);
-  await db`insert into public.orchestrators
-    values (gen_random_uuid(), now(), now() + interval '1 minute', 5, 3, 8)`;
-  await db`select public.cancel_job(${id})`;
-  assert.deepEqual(await reasons(db), ["message"]);
-});
-
 file.test("kick_after_insert() leaves it to the caller of cancel_job() who says so", async (db) => {
   const id = await insertJob(db);
   await setSecrets(db);
@@ -86,7 +77,9 @@ file.test("kick_after_insert() calls for a message, also while a busy orchestrat
   await db`insert into public.orchestrators
     values (gen_random_uuid(), now(), now() + interval '1 minute', 5, 3, 8)`;
   const id = await insertJob(db);
-  const send = () => db`insert into public.job_inbox (job_id, kind) values (${id}, 'cancel')`;
+  const send = () =>
+    db`insert into public.job_inbox (job_id, kind, step_id, visit, attempt)
+      values (${id}, 'step_result', 'a', 1, 1)`;
   await stopClock(db, "2030-01-01T12:00:00Z");
   await send();
   await send();
