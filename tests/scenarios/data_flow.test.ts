@@ -127,7 +127,10 @@ test("a step whose 'when' is false is skipped, and what came before it flows on"
       1,
     ]],
   );
-  assert.deepEqual(scenario.ledger(job["id"]).map((line) => line.step_id).includes("second"), false);
+  assert.deepEqual(
+    scenario.ledger(job["id"]).map((line) => line.step_id).includes("second"),
+    false,
+  );
 });
 
 test("a job whose steps are all skipped completes with nothing", async (scenario) => {

@@ -45,7 +45,7 @@ Deno.test("deno task demo runs every example and shows each step", async () => {
       /^ {2}orders_report_v1 +completed +6 steps +\d/m,
       /^ {2}audio_transcription_v1 +completed +1 step +\d/m,
       /^All jobs completed {2}in \d.*; nothing is left running$/m,
-      /^ {2}deno task dev$/m,
+      /^ {2}(npx -y deno@\S+|deno) task dev$/m,
     ]
   ) assert.match(demo.stdout, line);
   // deno-lint-ignore no-control-regex -- nothing for terminals in what is no terminal

@@ -19,7 +19,9 @@ test("on_error is tried in order, and the handler sees the error", async (scenar
           { errors: ["*"], next_step: "never" },
         ],
       },
-      apologise: task({}, { input_map: { code: "$.pay.error.code", why: "{{pay.error.message}}" } }),
+      apologise: task({}, {
+        input_map: { code: "$.pay.error.code", why: "{{pay.error.message}}" },
+      }),
       never: task(),
     },
   });
@@ -66,7 +68,10 @@ test("an error within the definition's handler ends the job with that error", as
 test("an uncaught error fails the job with its code and words", async (scenario) => {
   const job = await scenario.run({
     start_step: "pay",
-    steps: { pay: { ...failing("shop.sold_out", "no more shoes"), next_step: "after" }, after: task() },
+    steps: {
+      pay: { ...failing("shop.sold_out", "no more shoes"), next_step: "after" },
+      after: task(),
+    },
   });
 
   assert.deepEqual([job["status"], job["error_message"]], ["failed", "no more shoes"]);
@@ -80,7 +85,9 @@ test("what a handler throws unexpectedly does not reach the user", async (scenar
   const job = await scenario.run(oneStep(task({ throw: "password is hunter2" }, NO_RETRY)));
 
   assert.equal(job["error"].code, "internal");
-  assert.ok(!JSON.stringify(job).replace(JSON.stringify(job["input_data"]), "").includes("hunter2"));
+  assert.ok(
+    !JSON.stringify(job).replace(JSON.stringify(job["input_data"]), "").includes("hunter2"),
+  );
 });
 
 test("a transformer that is gone fails the step with transformer_not_found", async (scenario) => {
@@ -127,16 +134,28 @@ for (
     ["500", { status: 500 }, "executor_unreachable"],
     ["no result", { lines: [] }, "invalid_result"],
     ["no JSON", { lines: ["<html>Bad gateway</html>"] }, "invalid_result"],
-    ["another task's id", { lines: [`{"task_id":"x","status":"completed","output":1}`] }, "invalid_result"],
+    [
+      "another task's id",
+      { lines: [`{"task_id":"x","status":"completed","output":1}`] },
+      "invalid_result",
+    ],
     ["no status", { lines: [`{"task_id":"TASK_ID","output":1}`] }, "invalid_result"],
-    ["an error without a code", { lines: [`{"task_id":"TASK_ID","status":"failed","error":"no"}`] }, "invalid_result"],
+    [
+      "an error without a code",
+      { lines: [`{"task_id":"TASK_ID","status":"failed","error":"no"}`] },
+      "invalid_result",
+    ],
     ["an unknown code", {
       lines: [`{"task_id":"TASK_ID","status":"failed","error":{"code":"oops","message":"no"}}`],
     }, "invalid_result"],
   ] as const
 ) {
   test(`an executor that answers ${what} fails the attempt with ${code}`, async (scenario) => {
-    const job = await scenario.run(oneStep(rubbish({ ...answer, lines: [...("lines" in answer ? answer.lines : [])] }, NO_RETRY)));
+    const job = await scenario.run(
+      oneStep(
+        rubbish({ ...answer, lines: [...("lines" in answer ? answer.lines : [])] }, NO_RETRY),
+      ),
+    );
 
     assert.deepEqual([job["status"], job["error"].code], ["failed", code]);
     assert.match(job["error_message"], /execute-rubbish/);
@@ -171,7 +190,9 @@ test("a task that takes longer than its step allows is told to stop, and times o
   assert.equal(scenario.ledger(job["id"], "aborted").length, 1);
 });
 
-for (const where of ["while a task is out", "while it awaits a retry", "in a loop", "before it starts"]) {
+for (
+  const where of ["while a task is out", "while it awaits a retry", "in a loop", "before it starts"]
+) {
   test(`a job past its deadline fails with timeout ${where}`, async (scenario) => {
     const definition = {
       "while a task is out": oneStep(task({ gate: "never" })),

@@ -22,7 +22,12 @@ async function skipDelay(scenario: Scenario, id: string, n = 1): Promise<number>
 
 for (
   const [strategy, retry, delays] of [
-    ["exponential", { base_delay_seconds: 60, multiplier: 3, max_delay_seconds: 1000 }, [60, 180, 540, 1000]],
+    ["exponential", { base_delay_seconds: 60, multiplier: 3, max_delay_seconds: 1000 }, [
+      60,
+      180,
+      540,
+      1000,
+    ]],
     ["linear", { base_delay_seconds: 60 }, [60, 120, 180, 240]],
     ["fixed", { base_delay_seconds: 60 }, [60, 60, 60, 60]],
   ] as const
@@ -37,7 +42,11 @@ for (
     const job = await scenario.ended(id);
 
     assert.deepEqual(seen, delays);
-    assert.deepEqual([job["status"], job["error"].code, job["retry_count"]], ["failed", "network", 4]);
+    assert.deepEqual([job["status"], job["error"].code, job["retry_count"]], [
+      "failed",
+      "network",
+      4,
+    ]);
     assert.equal(job["next_retry_at"], null);
     const steps = await scenario.steps(id);
     assert.deepEqual(steps.map(({ attempt, status }) => `${attempt} ${status}`), [
@@ -92,7 +101,11 @@ for (
       keys,
     );
 
-    const job = await scenario.run(definition, {}, job_max === null ? {} : { max_retries: job_max });
+    const job = await scenario.run(
+      definition,
+      {},
+      job_max === null ? {} : { max_retries: job_max },
+    );
 
     assert.deepEqual([job["status"], job["error"].code], ["failed", "network"]);
     assert.equal((await scenario.steps(job["id"])).length, attempts);

@@ -1,7 +1,10 @@
 import { existsSync } from "node:fs";
 import type { Task } from "../../../../supabase/functions/_shared/contracts/executor.ts";
 import { ExecutorError } from "../../../../supabase/functions/_shared/executor/error.ts";
-import { ACCEPTED, type TaskContext } from "../../../../supabase/functions/_shared/executor/handler.ts";
+import {
+  ACCEPTED,
+  type TaskContext,
+} from "../../../../supabase/functions/_shared/executor/handler.ts";
 import { gateFile, ledgerFolder, note } from "../ledger.ts";
 import { type Action, entryFor } from "../script.ts";
 

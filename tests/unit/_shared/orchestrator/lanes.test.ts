@@ -24,6 +24,7 @@ Deno.test("Lanes passes over what is not wanted any more", async () => {
   lanes.enter("a", first?.signal ?? AbortSignal.abort(), () => gone.push("first"));
   lanes.enter("a", second?.signal ?? AbortSignal.abort(), () => gone.push("second"));
   lanes.enter("a", third?.signal ?? AbortSignal.abort(), () => gone.push("third"));
+  await settled();
   second?.abort();
   first?.abort();
   await settled();

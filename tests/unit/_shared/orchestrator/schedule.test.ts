@@ -224,6 +224,10 @@ Deno.test("Schedule may leave with its last turn once it takes no more work", ()
   world.schedule.stop();
   world.held = 0;
   assert.equal(world.turn({ writes: 8 }), true);
+  assert.ok(!world.over, "the database relies on a look");
+  assert.ok(!world.schedule.takeOwedLook(world.now));
+  world.now += 30;
+  assert.ok(world.schedule.takeOwedLook(world.now));
   assert.ok(world.over);
 });
 
@@ -244,6 +248,7 @@ for (const [words, change] of ENDS) {
     assert.ok(!world.due && !world.over);
     // It neither looks nor turns in a circle for what it will not take.
     world.now += 100;
+    assert.ok(world.schedule.takeOwedLook(world.now), "another run is to look");
     assert.ok(world.msToNext >= 9_000, `waits for ${world.msToNext} ms`);
     world.held = 0;
     assert.ok(world.over);
