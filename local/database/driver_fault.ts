@@ -4,8 +4,8 @@
  * - When a connection is lost between two statements of a transaction, it writes to a socket that
  *   is gone, outside of any promise. The statement never settles; who runs one must not wait for
  *   ever.
- * - When a connection is ended while it is being made, a promise of its own is rejected that nobody
- *   can await.
+ * - When a connection is ended while it is being made, or lost with a statement on its way, a promise
+ *   of its own is rejected that nobody can await, beside that of the statement.
  */
 export function surviveDriverFaults(): void {
   globalThis.addEventListener("error", ignoreLostSocket); // the same one counts once
@@ -20,5 +20,5 @@ function ignoreLostSocket(event: ErrorEvent): void {
 }
 
 function ignoreDestroyedConnection(event: PromiseRejectionEvent): void {
-  if (event.reason?.code === "CONNECTION_DESTROYED") event.preventDefault();
+  if (/^CONNECTION_(DESTROYED|CLOSED)$/.test(event.reason?.code)) event.preventDefault();
 }

@@ -44,41 +44,42 @@ async function assertSound(
   assert.deepEqual(await findViolations(scenario.db, job["workflow_id"]), []);
 }
 
-test("an orchestrator killed before it has sent the task", async (scenario) => {
-  const fault = await scenario.fault({ path: "/execute-test", when: "before", then: "lose" });
-  const { id, gate } = await startGated(scenario);
-  await fault.hit();
+test("an orchestrator killed while its jobs are in every state gives each back once", async (scenario) => {
+  const [unsent, out, done] = [
+    await startGated(scenario),
+    await startGated(scenario),
+    await startGated(scenario),
+  ];
+  for (const { id } of [unsent, out, done]) await scenario.delivered(id);
+  await using lostTask = await scenario.fault({
+    ...{
+      path: "/execute-test",
+      body: `"step_id":"second"`,
+      when: "before",
+      then: "lose",
+      times: 1,
+    },
+  });
+  scenario.openGate(unsent.gate);
+  await lostTask.hit();
+  await using lostTurn = await scenario.fault({
+    ...{ path: TURN, body: done.said, when: "before", then: "lose" },
+  });
+  scenario.openGate(done.gate);
+  await lostTurn.hit();
   await scenario.kill(ORCHESTRATOR);
-  await fault.remove();
-  scenario.openGate(gate);
+  await lostTask.remove();
+  await lostTurn.remove();
+  await scenario.delivered(out.id, 2);
+  scenario.openGate(out.gate);
 
-  await assertSound(scenario, id, { first: 1, second: 1 });
-});
-
-test("an orchestrator killed while its task is out", async (scenario) => {
-  const { id, gate } = await startGated(scenario);
-  await scenario.delivered(id);
-  await scenario.kill(ORCHESTRATOR);
-  await scenario.delivered(id, 2);
-  scenario.openGate(gate);
-
-  await assertSound(scenario, id, { first: 2, second: 1 });
-  const [first] = await scenario.steps(id);
+  await assertSound(scenario, unsent.id, { first: 1, second: 1 });
+  await assertSound(scenario, out.id, { first: 2, second: 1 });
+  await assertSound(scenario, done.id, { first: 2, second: 1 });
+  const [first] = await scenario.steps(out.id);
   assert.equal(first?.["redeliveries"], 1);
-  const events = await scenario.events(id);
+  const events = await scenario.events(out.id);
   assert.deepEqual(events.map(({ type, step_id }) => [type, step_id]), [["redelivered", "first"]]);
-});
-
-test("an orchestrator killed when it has the result but has not committed it", async (scenario) => {
-  const { id, gate, said } = await startGated(scenario);
-  await scenario.delivered(id);
-  const fault = await scenario.fault({ path: TURN, body: said, when: "before", then: "lose" });
-  scenario.openGate(gate);
-  await fault.hit();
-  await scenario.kill(ORCHESTRATOR);
-  await fault.remove();
-
-  await assertSound(scenario, id, { first: 2, second: 1 });
 });
 
 test("an orchestrator killed when it has committed but does not know it", async (scenario) => {

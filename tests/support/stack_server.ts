@@ -5,6 +5,7 @@
 import { type Stack, startStack } from "../../local/stack.ts";
 import { type Fault, FaultProxy } from "./fault_proxy.ts";
 import { writeTestConfig } from "./functions/config.ts";
+import { createLedgerFolder } from "./ledger_folder.ts";
 import type { TestStackOptions } from "./stack.ts";
 
 const options: TestStackOptions = JSON.parse(Deno.env.get("MILLRACE_TEST_OPTIONS") ?? "{}");
@@ -15,8 +16,7 @@ const log = LOG_FILE === undefined ? undefined : Deno.openSync(LOG_FILE, {
   append: true,
 });
 
-// The one folder where functions may write is /tmp.
-const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "millrace-test-" });
+const folder = await createLedgerFolder();
 const proxy = options.faults ? new FaultProxy() : undefined;
 const stack = await startStack({
   fresh: true,

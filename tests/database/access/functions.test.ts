@@ -9,7 +9,7 @@ const file = await privateDatabase();
 /** The functions in public that a user may call; no other, and an anonymous caller none. */
 const FOR_USERS = ["cancel_job", "start_job"];
 /** The helpers that those need; they say nothing about anybody. */
-const HELPERS_FOR_USERS = ["kick_needed", "now"];
+const HELPERS_FOR_USERS = ["json_bytes", "kick_needed", "now"];
 /** Those that act with the rights of their owner. */
 const SECURITY_DEFINERS = [
   ...["millrace.bump_catalog", "millrace.keep_workflow_version", "millrace.kick_after_insert"],

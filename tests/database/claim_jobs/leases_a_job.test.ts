@@ -113,3 +113,13 @@ file.test("claim_jobs() counts no redelivery where nobody had the job", async (d
   await insertJob(db, { status: "awaiting_retry", next_run_at: at, next_retry_at: at });
   assert.equal((await claimOne(db)).redeliveries, 0);
 });
+
+file.test("claim_jobs() counts redeliveries no further than they can be stored", async (db) => {
+  const id = await insertJob(db);
+  await db`update public.jobs set status = 'running', lease_token = ${OTHER_TOKEN},
+    next_run_at = '2020-01-01', redeliveries = 32767 where id = ${id}`;
+  const other = await insertJob(db);
+  const claimed = await claim(db);
+  assert.deepEqual(new Set(claimed.map((job) => job.job_id)), new Set([id, other]));
+  assert.equal((await readJob(db, id)).redeliveries, 32767);
+});

@@ -16,6 +16,7 @@ const JOBS: [constraint: string, columns: Record<string, unknown>][] = [
   ["jobs_metadata_object", { metadata: [] }],
   ["jobs_metadata_size", { metadata: { text: "x".repeat(70_000) } }],
   ["jobs_state_object", { state: [] }],
+  ["jobs_metadata_size", { metadata: { a: Array(1_000).fill(1e308) } }],
   ["jobs_retry_count_positive", { retry_count: -1 }],
   ["jobs_max_retries_range", { max_retries: -1 }],
   ["jobs_max_retries_range", { max_retries: 1001 }],
@@ -44,6 +45,16 @@ for (const [constraint, columns] of JOBS) {
     await assert.rejects(insertJob(db, columns), { code: "23514", constraint_name: constraint });
   });
 }
+
+file.test("jobs_run_at_range refuses a time that never comes, or that no ISO date can say", async (db) => {
+  for (const time of ["infinity", "-infinity", "10000-01-01 00:00:00+00"]) {
+    await assert.rejects(
+      db`insert into public.jobs (user_id, workflow_id, run_at)
+        select id, 'one_step', ${time}::text::timestamptz from auth.users limit 1`,
+      { code: "23514", constraint_name: "jobs_run_at_range" },
+    );
+  }
+});
 
 file.test("jobs_workflow_version_fk refuses a version that was never", async (db) => {
   await assert.rejects(insertJob(db, { workflow_version: 2 }), {
@@ -103,6 +114,7 @@ const OTHERS: Record<string, {
       ["job_inbox_kind_known", { kind: "greeting" }],
       ["job_inbox_payload_object", { payload: [] }],
       ["job_inbox_cancel_size", { payload: { reason: "x".repeat(9_000) } }],
+      ["job_inbox_cancel_size", { payload: { a: Array(100).fill(1e308) } }],
       ["job_inbox_result_names_attempt", { kind: "step_result" }],
       ["job_inbox_result_names_attempt", { kind: "step_result", step_id: "a", visit: 1 }],
     ],
@@ -186,6 +198,7 @@ file.test("constraints: each check of the schema is tried above", async (db) => 
     ...JOBS.map(([name]) => name),
     ...Object.values(OTHERS).flatMap(({ bad }) => bad.map(([name]) => name)),
     ...SETTINGS.map(([name]) => name),
+    "jobs_run_at_range",
     // Cannot be reached: triggers and other checks come before, or there is but one row.
     ...[
       "workflows_version_positive",

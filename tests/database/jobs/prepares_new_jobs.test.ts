@@ -77,3 +77,14 @@ file.test("prepare_job() refuses input of more than 4 MiB with MR006", async (db
       /^Cannot start job as its input_data must be <= 4194304 bytes: current size is 41943\d\d$/,
   });
 });
+
+file.test("prepare_job() refuses input that is small only until somebody reads it", async (db) => {
+  for (const number of ["1e308", "1e131071", "-1e131071", "1e-16383"]) {
+    const input = `{"a": [${Array(20_000).fill(number).join()}]}`;
+    await assert.rejects(
+      db`insert into public.jobs (user_id, workflow_id, input_data)
+        select id, 'one_step', ${input}::text::jsonb from auth.users limit 1`,
+      { code: "MR006" },
+    );
+  }
+});

@@ -164,6 +164,12 @@ Deno.test("buildRequest() takes secrets from the environment only", async () => 
   assert.deepEqual(secretHeaders, ["X-Token", "authorization"]);
   const bearer = { url: URL_, auth: { type: "bearer", token_env_var: "API_TOKEN" } };
   assert.equal((await requestOf(bearer)).headers.get("authorization"), "Bearer t0ken");
+  assert.deepEqual((await requestOf(bearer)).secrets, ["Bearer t0ken", "t0ken"]);
+  assert.deepEqual((await requestOf(config)).secrets, [
+    "t0ken",
+    "Basic bWU6cMOkc3N3b3Jk",
+    "pässword",
+  ]);
   const header = { url: URL_, auth: { type: "header", name: "X-Key", token_env_var: "API_TOKEN" } };
   assert.equal((await requestOf(header)).headers.get("x-key"), "t0ken");
   for (const variable of ["NOT_SET", "BLANK"]) {

@@ -116,7 +116,9 @@ export class Run {
             await this.turn(now);
             continue;
           }
-          if (!this.isAccepting && this.handOverDue) this.handOver();
+          if (!this.isAccepting && (this.handOverDue || this.schedule.takeOwedLook(now))) {
+            this.handOver();
+          }
           if (this.schedule.isOver(now, this.held.size, this.isAccepting)) break;
         }
         await this.signal.wait(this.schedule.msToNext(now, this.held.size, this.isAccepting));
@@ -143,7 +145,8 @@ export class Run {
   private handOver(): void {
     const { store, log } = this.deps;
     this.handOverDue = false;
-    this.handingOver = store.tick().catch((error) => log.warn("hand_over_failed", { error }));
+    this.handingOver = this.handingOver.then(() => store.tick())
+      .catch((error) => log.warn("hand_over_failed", { error }));
   }
 
   private async turn(now: number): Promise<void> {

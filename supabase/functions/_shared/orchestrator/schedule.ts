@@ -56,7 +56,11 @@ export class Schedule {
   }
 
   private get lookAt(): number {
-    return Math.min(this.nextLookAt, this.owedLookAt, this.quietLookAt);
+    return Math.min(this.nextLookAt, this.owedAt);
+  }
+
+  private get owedAt(): number {
+    return Math.min(this.owedLookAt, this.quietLookAt);
   }
 
   isAccepting(now: number, steps: number): boolean {
@@ -91,15 +95,30 @@ export class Schedule {
 
   /** Whether the run may say with this turn that it leaves, if nothing is claimed. */
   mayLeave(now: number, writes: number, accepting: boolean): boolean {
-    if (!accepting) return true; // nobody relies on it to look again
+    if (!accepting) return true; // another looks for it: see takeOwedLook()
     const owed = Math.max(...[this.owedLookAt, this.quietLookAt].filter(Number.isFinite), now);
     return writes < BUSY_BATCH && now >= owed;
+  }
+
+  /**
+   * Whether a look is due that was owed to the database, which keeps its kicks back for it. A run
+   * that takes on nothing any more takes it over here, and has another run look.
+   */
+  takeOwedLook(now: number): boolean {
+    if (now < this.owedAt) return false;
+    this.owedLookAt = Infinity;
+    this.quietLookAt = Infinity;
+    return true;
   }
 
   turnStarted(now: number, request: TurnRequest): void {
     if (this.isExtendDue(now)) this.nextExtendAt = now + this.extendEvery;
     this.messagesExpected = false;
-    if (now >= this.quietLookAt) this.quietLookAt = Infinity;
+    if (now >= this.quietLookAt) {
+      this.quietLookAt = Infinity;
+      // The messages are read with this turn, but what was inserted is still to be looked for.
+      if (request.claim === 0) this.owedLookAt = Math.min(this.owedLookAt, now);
+    }
     this.parked ||= hasParked(request.writes);
     if (request.claim === 0) return; // nobody has looked
     this.lookRequested = false;
@@ -119,7 +138,8 @@ export class Schedule {
   private lookFor(now: number, { now: databaseNow, next_run_at }: TurnReply): number {
     if (next_run_at === null) return Infinity;
     const dueIn = Date.parse(next_run_at) - Date.parse(databaseNow);
-    if (dueIn > this.config.lingerMs) return Infinity;
+    // Nor is a time waited for that is none here: `infinity`, or a year beyond 9999.
+    if (!(dueIn <= this.config.lingerMs)) return Infinity;
     return now + (dueIn <= 0 ? LOCKED_RETRY_MS : Math.max(dueIn + 1, MIN_LOOK_MS));
   }
 
@@ -133,7 +153,8 @@ export class Schedule {
   isOver(now: number, held: number, accepting: boolean): boolean {
     if (now >= this.wallAt) return true;
     if (held > 0) return false;
-    return !accepting || (!this.lookRequested && this.lookAt === Infinity);
+    if (!accepting) return this.owedAt === Infinity;
+    return !this.lookRequested && this.lookAt === Infinity;
   }
 
   /** Until something of this becomes due, in ms. */
@@ -142,6 +163,7 @@ export class Schedule {
       this.wallAt,
       held > 0 ? Math.min(this.nextExtendAt, this.quietLookAt) : this.claimUntil,
       accepting && held < this.config.slots ? this.lookAt : Infinity,
+      accepting ? Infinity : this.owedAt,
     );
     return Math.max(next - now, 0);
   }

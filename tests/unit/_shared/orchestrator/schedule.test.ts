@@ -293,3 +293,17 @@ Deno.test("Schedule never waits for what is past, and never for ever", () => {
     }
   }
 });
+
+Deno.test("Schedule does not wait for a job whose time it cannot read", () => {
+  for (const next_run_at of ["infinity", "10000-01-01T00:00:00+00:00"]) {
+    const schedule = new Schedule(CONFIG, 0);
+    const request = { writes: [], claim: CONFIG.slots, look_ahead: true } as unknown as TurnRequest;
+    schedule.turnStarted(0, request);
+    schedule.turnEnded(
+      0,
+      request,
+      { now: DATABASE_NOW, claimed: [], next_run_at } as unknown as TurnReply,
+    );
+    assert.ok(schedule.isOver(0, 0, true), next_run_at);
+  }
+});

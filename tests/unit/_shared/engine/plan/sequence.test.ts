@@ -204,6 +204,20 @@ Deno.test("plan() refuses input that does not fit input_schema, before any step"
   assert.deepEqual(world.records, []);
 });
 
+Deno.test("plan() does not check input for ever that no owner survives, nor lets it pass", async () => {
+  const world = new World({
+    start_step: "a",
+    steps: { a: task({ retry: { max_retries: 1 } }) },
+    input_schema: { type: "object", required: ["url"] },
+  }, { redeliveries: 4 });
+  await world.claim();
+  assert.equal(world.last.error?.code, "executor_crashed");
+  assert.equal(world.last.status, "awaiting_retry");
+  await world.claim();
+  assert.equal(world.last.error?.code, "input_invalid");
+  assert.deepEqual(world.records, ["a:1:1 failed"]);
+});
+
 Deno.test("plan() fails a job whose row names a step that its definition lacks", async () => {
   const world = new World({ start_step: "a", steps: { a: task() } }, { current_step_id: "gone" });
   await world.claim();

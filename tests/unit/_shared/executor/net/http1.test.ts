@@ -113,6 +113,10 @@ Deno.test("encodeRequest() says one request and its length", () => {
     "host: name.example:8080",
     "x-name: J\xfcrgen",
   ]);
+  const lengthOf = (method: string) =>
+    /content-length: (\d+)/.exec(new TextDecoder().decode(encodeRequest({ url, method, headers })));
+  assert.equal(lengthOf("POST")?.[1], "0");
+  assert.equal(lengthOf("GET"), null);
   for (const method of ["", "GET /x", "A\r\nB"]) {
     assert.throws(() => encodeRequest({ url, method, headers }), /not an HTTP method/);
   }
