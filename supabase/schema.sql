@@ -129,7 +129,7 @@ create table public.job_inbox (
   created_at timestamp with time zone not null default millrace.now(),
   constraint job_inbox_pkey PRIMARY KEY (id),
   constraint job_inbox_job_fk FOREIGN KEY (job_id) REFERENCES public.jobs(id) ON DELETE CASCADE,
-  constraint job_inbox_cancel_size CHECK (((kind <> 'cancel'::text) OR (pg_column_size(payload) <= 8192))),
+  constraint job_inbox_cancel_size CHECK (((kind <> 'cancel'::text) OR (millrace.json_bytes(payload) <= 8192))),
   constraint job_inbox_kind_known CHECK ((kind = ANY (ARRAY['cancel'::text, 'step_result'::text]))),
   constraint job_inbox_payload_object CHECK ((jsonb_typeof(payload) = 'object'::text)),
   constraint job_inbox_result_names_attempt CHECK (((kind <> 'step_result'::text) OR ((step_id IS NOT NULL) AND (visit IS NOT NULL) AND (attempt IS NOT NULL))))
@@ -225,10 +225,11 @@ create table public.jobs (
   constraint jobs_idempotency_key_length CHECK (((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 200))),
   constraint jobs_max_retries_range CHECK (((max_retries >= 0) AND (max_retries <= 1000))),
   constraint jobs_metadata_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
-  constraint jobs_metadata_size CHECK ((pg_column_size(metadata) <= 65536)),
+  constraint jobs_metadata_size CHECK (((pg_column_size(metadata) <= 512) OR ((pg_column_size(metadata) <= 65536) AND (millrace.json_bytes(metadata) <= 65536)))),
   constraint jobs_parent_complete CHECK (((parent_job_id IS NULL) = (parent_step_id IS NULL))),
   constraint jobs_priority_range CHECK (((priority >= 0) AND (priority <= 9))),
   constraint jobs_retry_count_positive CHECK ((retry_count >= 0)),
+  constraint jobs_run_at_range CHECK ((isfinite(run_at) AND (run_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
   constraint jobs_schedule_matches_status CHECK (
 CASE
     WHEN (status = 'running'::text) THEN ((lease_token IS NOT NULL) AND (next_run_at IS NOT NULL))
@@ -692,6 +693,25 @@ $function$;
 grant execute on function millrace.job_alerts() to service_role;
 comment on function millrace.job_alerts() is 'Alerts failure_rate (by workflow) and configuration (by workflow and step) of the last hour.';
 
+CREATE OR REPLACE FUNCTION millrace.json_bytes(p_value jsonb)
+ RETURNS integer
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  if pg_column_size(p_value) > 512 and jsonb_path_exists(p_value,
+    'strict $.** ? (@.type() == "number" && (@ >= 1e309 || @ <= -1e309
+      || (@ > -1e-400 && @ < 1e-400 && @ != 0)))') then
+    return 2147483647;
+  end if;
+  return octet_length(p_value::text);
+end;
+$function$;
+grant execute on function millrace.json_bytes(p_value jsonb) to authenticated;
+grant execute on function millrace.json_bytes(p_value jsonb) to service_role;
+comment on function millrace.json_bytes(p_value jsonb) is 'The size of a value as text, in bytes; 2147483647 for one with numbers that are hundreds of digits long.';
+
 CREATE OR REPLACE FUNCTION millrace.keep_workflow_version()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1126,6 +1146,7 @@ AS $function$
 declare
   v_version integer;
   v_timeout_seconds double precision;
+  v_bytes integer;
 begin
   -- A timeout that is none is the engine's to report, as definition_invalid.
   select w.version, case
@@ -1139,9 +1160,10 @@ begin
     raise exception 'Cannot start job as there is no workflow ''%''', new.workflow_id
       using errcode = 'MR001';
   end if;
-  if pg_column_size(new.input_data) > 4194304 then
+  v_bytes := millrace.json_bytes(new.input_data);
+  if v_bytes > 4194304 then
     raise exception 'Cannot start job as its input_data must be <= 4194304 bytes: current size is %',
-      pg_column_size(new.input_data) using errcode = 'MR006';
+      v_bytes using errcode = 'MR006';
   end if;
   new.workflow_version := coalesce(new.workflow_version, v_version);
   if new.status = 'pending' then
@@ -1521,7 +1543,9 @@ begin
       -- what it has lost, and then sends what it had decided before.
       version = j.version + 2,
       -- Running and due means that a lease ran out: what its owner had started starts again.
-      redeliveries = case when j.status = 'running' then j.redeliveries + 1 else j.redeliveries end,
+      -- Bounded, as an overflow would fail the claim of every other job with it.
+      redeliveries = case when j.status = 'running'
+        then least(j.redeliveries + 1, 32767) else j.redeliveries end,
       started_at = coalesce(j.started_at, v_now),
       -- Still to come: a message has woken the job, and its retry is not to be made early for it.
       next_retry_at = case when j.next_retry_at > v_now then j.next_retry_at end,

@@ -24,6 +24,26 @@ comment on function millrace.now() is
 revoke execute on function millrace.now() from public;
 grant execute on function millrace.now() to authenticated, service_role;
 
+-- A number such as 1e131071 takes ten bytes in jsonb and 131,072 as text: a job of 5 kB on disk
+-- could make the answer of every claim too large for Postgres. Such numbers are looked for first,
+-- so that finding out does not take the memory either.
+create function millrace.json_bytes(p_value jsonb) returns integer
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  if pg_column_size(p_value) > 512 and jsonb_path_exists(p_value,
+    'strict $.** ? (@.type() == "number" && (@ >= 1e309 || @ <= -1e309
+      || (@ > -1e-400 && @ < 1e-400 && @ != 0)))') then
+    return 2147483647;
+  end if;
+  return octet_length(p_value::text);
+end;
+$$;
+comment on function millrace.json_bytes(jsonb) is
+  'The size of a value as text, in bytes; 2147483647 for one with numbers that are hundreds of digits long.';
+revoke execute on function millrace.json_bytes(jsonb) from public;
+grant execute on function millrace.json_bytes(jsonb) to authenticated, service_role;
+
 -- What an operator may turn, in one row.
 create table millrace.settings (
   id boolean primary key default true constraint settings_one_row check (id),

@@ -31,13 +31,15 @@ create table public.jobs (
   -- Beside the columns above, what durability needs.
   workflow_version integer not null,
   priority smallint not null default 5 constraint jobs_priority_range check (priority between 0 and 9),
-  run_at timestamptz,
+  run_at timestamptz
+    constraint jobs_run_at_range check (isfinite(run_at) and run_at < '10000-01-01 00:00:00+00'),
   deadline_at timestamptz,
   idempotency_key text
     constraint jobs_idempotency_key_length check (length(idempotency_key) between 1 and 200),
   metadata jsonb not null default '{}'::jsonb
     constraint jobs_metadata_object check (jsonb_typeof(metadata) = 'object')
-    constraint jobs_metadata_size check (pg_column_size(metadata) <= 65536),
+    constraint jobs_metadata_size check (pg_column_size(metadata) <= 512
+      or (pg_column_size(metadata) <= 65536 and millrace.json_bytes(metadata) <= 65536)),
   error jsonb,
   trace_id uuid not null default gen_random_uuid(),
   parent_job_id uuid constraint jobs_parent_fk references public.jobs (id) on delete cascade,
@@ -105,6 +107,7 @@ as $$
 declare
   v_version integer;
   v_timeout_seconds double precision;
+  v_bytes integer;
 begin
   -- A timeout that is none is the engine's to report, as definition_invalid.
   select w.version, case
@@ -118,9 +121,10 @@ begin
     raise exception 'Cannot start job as there is no workflow ''%''', new.workflow_id
       using errcode = 'MR001';
   end if;
-  if pg_column_size(new.input_data) > 4194304 then
+  v_bytes := millrace.json_bytes(new.input_data);
+  if v_bytes > 4194304 then
     raise exception 'Cannot start job as its input_data must be <= 4194304 bytes: current size is %',
-      pg_column_size(new.input_data) using errcode = 'MR006';
+      v_bytes using errcode = 'MR006';
   end if;
   new.workflow_version := coalesce(new.workflow_version, v_version);
   if new.status = 'pending' then

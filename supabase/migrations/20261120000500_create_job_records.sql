@@ -47,7 +47,7 @@ create table public.job_inbox (
   payload jsonb not null default '{}'::jsonb
     constraint job_inbox_payload_object check (jsonb_typeof(payload) = 'object'),
   created_at timestamptz not null default millrace.now(),
-  constraint job_inbox_cancel_size check (kind <> 'cancel' or pg_column_size(payload) <= 8192),
+  constraint job_inbox_cancel_size check (kind <> 'cancel' or millrace.json_bytes(payload) <= 8192),
   constraint job_inbox_result_names_attempt check (
     kind <> 'step_result' or (step_id is not null and visit is not null and attempt is not null))
 );

@@ -76,7 +76,9 @@ begin
       -- what it has lost, and then sends what it had decided before.
       version = j.version + 2,
       -- Running and due means that a lease ran out: what its owner had started starts again.
-      redeliveries = case when j.status = 'running' then j.redeliveries + 1 else j.redeliveries end,
+      -- Bounded, as an overflow would fail the claim of every other job with it.
+      redeliveries = case when j.status = 'running'
+        then least(j.redeliveries + 1, 32767) else j.redeliveries end,
       started_at = coalesce(j.started_at, v_now),
       -- Still to come: a message has woken the job, and its retry is not to be made early for it.
       next_retry_at = case when j.next_retry_at > v_now then j.next_retry_at end,

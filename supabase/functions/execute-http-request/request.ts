@@ -80,7 +80,8 @@ export async function buildRequest(
     headers,
     body,
     secretHeaders: secrets.map(({ name }) => name),
-    secrets: secrets.map(({ value }) => value),
+    // The header's whole value first: a server may repeat it, or only the secret in it.
+    secrets: secrets.flatMap(({ value, secret }) => [...new Set([value, secret])]),
   };
 }
 

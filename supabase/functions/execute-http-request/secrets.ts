@@ -6,6 +6,8 @@ import type { HttpConfig } from "./config.ts";
 export interface SecretHeader {
   name: string;
   value: string;
+  /** The value that the environment holds, which `value` may wrap. */
+  secret: string;
   /** The key of the config that asked for it, for error messages. */
   path: string[];
 }
@@ -34,22 +36,23 @@ export function secretHeaders(
   config: HttpConfig,
   read: ReadVariable,
 ): SecretHeader[] {
-  const headers = Object.entries(config.headers_env).map((
-    [name, variable],
-  ) => ({
-    name,
-    value: readSecret(variable, read),
-    path: ["headers_env", name],
-  }));
+  const headers = Object.entries(config.headers_env).map(([name, variable]) => {
+    const secret = readSecret(variable, read);
+    return { name, value: secret, secret, path: ["headers_env", name] };
+  });
   const { auth } = config;
   if (auth === undefined) return headers;
+  const secret = readSecret(
+    auth.type === "basic" ? auth.password_env_var : auth.token_env_var,
+    read,
+  );
   const value = auth.type === "basic"
-    ? `Basic ${base64(`${auth.username}:${readSecret(auth.password_env_var, read)}`)}`
+    ? `Basic ${base64(`${auth.username}:${secret}`)}`
     : auth.type === "bearer"
-    ? `Bearer ${readSecret(auth.token_env_var, read)}`
-    : readSecret(auth.token_env_var, read);
+    ? `Bearer ${secret}`
+    : secret;
   const name = auth.type === "header" ? auth.name : "authorization";
-  return [...headers, { name, value, path: ["auth"] }];
+  return [...headers, { name, value, secret, path: ["auth"] }];
 }
 
 function base64(text: string): string {

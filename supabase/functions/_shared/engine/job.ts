@@ -23,9 +23,9 @@ export function isSameAttempt(a: AttemptRef, b: AttemptRef): boolean {
   return a.step_id === b.step_id && a.visit === b.visit && a.attempt === b.attempt;
 }
 
-/** Whether nothing of the job has been recorded yet: it stands at its start for the first time. */
+/** Whether the job has entered no step but its first yet, and that once. */
 export function isFresh(job: Job): boolean {
-  return job.state.entered_at === undefined && job.state.attempt === 1;
+  return job.state.entered_at === undefined;
 }
 
 /** How often a step has been entered before. */

@@ -82,7 +82,8 @@ async function planClaimed(draft: PlanDraft, messages: readonly Message[]): Prom
   if (job.retry && context.now < Date.parse(job.retry.at)) {
     return draft.retry(job.retry.error, Date.parse(job.retry.at));
   }
-  if (isFresh(job)) {
+  // Not for ever: a check that no owner survives counts as a delivery that was lost.
+  if (isFresh(job) && job.redeliveries <= context.maxRedeliveries) {
     const fault = checkInput(draft);
     if (fault !== null) return draft.fail(fault);
   }

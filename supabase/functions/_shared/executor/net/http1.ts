@@ -3,6 +3,7 @@ import type { Hop } from "./redirect.ts";
 
 const MAX_LINE = 16_384;
 const MAX_HEADERS = 200;
+const EXPECT_BODY: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
 
 /** The head of a response. */
 export interface Head {
@@ -23,7 +24,10 @@ export function encodeRequest(hop: Hop): Uint8Array<ArrayBuffer> {
   headers.set("connection", "close");
   headers.set("accept-encoding", "identity");
   if (!headers.has("accept")) headers.set("accept", "*/*");
-  if (body !== undefined) headers.set("content-length", String(body.byteLength));
+  // An empty body is announced too where one could be: some servers answer 411 otherwise.
+  if (body !== undefined || EXPECT_BODY.has(hop.method)) {
+    headers.set("content-length", String(body?.byteLength ?? 0));
+  }
   // `Headers` let no line feed and nothing beyond Latin-1 in, and `URL` has encoded the path.
   const head = [
     `${hop.method} ${hop.url.pathname}${hop.url.search} HTTP/1.1`,
