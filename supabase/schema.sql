@@ -649,6 +649,36 @@ $function$;
 grant execute on function millrace.drop_messages(p_job_ids uuid[]) to service_role;
 comment on function millrace.drop_messages(p_job_ids uuid[]) is 'Deletes the unread messages of jobs that have ended and records that they came too late.';
 
+CREATE OR REPLACE FUNCTION millrace.fitting_jobs(p_job_ids uuid[])
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_fitting uuid[] := '{}';
+  v_bytes bigint := 0;
+  v_job record;
+begin
+  for v_job in
+    select listed.id,
+      coalesce(octet_length(j.input_data::text), 0) + octet_length(j.step_data::text) as bytes
+    from unnest(p_job_ids) as listed (id)
+    cross join lateral (
+      select jobs.input_data, jobs.step_data from public.jobs where jobs.id = listed.id offset 0
+    ) as j
+  loop
+    v_bytes := v_bytes + v_job.bytes;
+    exit when v_bytes > 16777216 and v_fitting <> '{}';
+    v_fitting := v_fitting || v_job.id;
+  end loop;
+  return v_fitting;
+end;
+$function$;
+grant execute on function millrace.fitting_jobs(p_job_ids uuid[]) to service_role;
+comment on function millrace.fitting_jobs(p_job_ids uuid[]) is 'The first of these jobs that together are at most 16 MiB as text, at least one.';
+
 CREATE OR REPLACE FUNCTION millrace.job_alerts()
  RETURNS SETOF millrace.alert
  LANGUAGE plpgsql
@@ -1462,13 +1492,18 @@ CREATE OR REPLACE FUNCTION millrace.wake_job()
 AS $function$
 declare
   v_now timestamptz := millrace.now();
+  -- This comes before the policy: what is not the user's is left alone here, and refused there, so
+  -- that the answer does not tell whether there is such a job.
+  v_user_id uuid := (select auth.uid());
 begin
   update public.jobs
   set wake_requested = true,
       next_run_at = case when lease_token is null then v_now else next_run_at end,
       last_updated_at = v_now
-  where id = new.job_id and status not in ('completed', 'failed', 'cancelled');
-  if not found then
+  where id = new.job_id and status not in ('completed', 'failed', 'cancelled')
+    and (v_user_id is null or user_id = v_user_id);
+  if not found and (v_user_id is null or exists (
+    select from public.jobs j where j.id = new.job_id and j.user_id = v_user_id)) then
     raise exception 'Cannot send a message to job % as it has ended', new.job_id
       using errcode = 'MR007';
   end if;
@@ -1533,6 +1568,7 @@ begin
   if v_ids = '{}' then
     return '[]'::json;
   end if;
+  v_ids := millrace.fitting_jobs(v_ids);
 
   update public.jobs j
   set status = 'running',
@@ -1559,7 +1595,7 @@ begin
 end;
 $function$;
 grant execute on function public.claim_jobs(p_lease_token uuid, p_limit integer, p_lease_seconds integer) to service_role;
-comment on function public.claim_jobs(p_lease_token uuid, p_limit integer, p_lease_seconds integer) is 'Leases up to p_limit due jobs to p_lease_token for p_lease_seconds, by priority and due time, and answers them with their mailbox. Raises MR008 (limit out of range).';
+comment on function public.claim_jobs(p_lease_token uuid, p_limit integer, p_lease_seconds integer) is 'Leases up to p_limit due jobs, and no more than 16 MiB of them, to p_lease_token for p_lease_seconds, by priority and due time, and answers them with their mailbox. Raises MR008 (limit out of range).';
 
 CREATE OR REPLACE FUNCTION public.commit_jobs(p_commit jsonb)
  RETURNS json

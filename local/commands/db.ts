@@ -20,7 +20,11 @@ export async function db(args: string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  return await runShell(url);
+  return Deno.stdin.isTerminal() ? await runShell(url) : await runOnce(url, await readAll());
+}
+
+async function readAll(): Promise<string> {
+  return await new Response(Deno.stdin.readable).text();
 }
 
 async function runOnce(url: string, sql: string): Promise<number> {
@@ -45,7 +49,9 @@ async function runShell(url: string): Promise<number> {
     sql = "";
   }
   await connection.end();
-  return 0;
+  if (sql.trim() === "") return 0;
+  say(`Not run, as it does not end with a semicolon: ${sql.trim()}`);
+  return 1;
 }
 
 function connect(url: string): postgres.Sql {
@@ -54,10 +60,14 @@ function connect(url: string): postgres.Sql {
 
 async function show(connection: postgres.Sql, sql: string): Promise<boolean> {
   try {
-    const result = await connection.unsafe(sql);
-    // deno-lint-ignore no-console -- a table is what was asked for
-    if (result.length > 0) console.table([...result]);
-    print(`${result.command ?? ""} ${result.count ?? ""}`.trim());
+    const answer = await connection.unsafe(sql).simple();
+    // One result for one statement, a list of them for several.
+    const results = (Array.isArray(answer[0]) ? answer : [answer]) as typeof answer[];
+    for (const result of results) {
+      // deno-lint-ignore no-console -- a table is what was asked for
+      if (result.length > 0) console.table([...result]);
+      print(`${result.command ?? ""} ${result.count ?? ""}`.trim());
+    }
     return true;
   } catch (error) {
     say(`ERROR: ${error instanceof Error ? error.message : error}`);

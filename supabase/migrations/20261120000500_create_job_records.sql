@@ -64,13 +64,18 @@ language plpgsql security definer set search_path = ''
 as $$
 declare
   v_now timestamptz := millrace.now();
+  -- This comes before the policy: what is not the user's is left alone here, and refused there, so
+  -- that the answer does not tell whether there is such a job.
+  v_user_id uuid := (select auth.uid());
 begin
   update public.jobs
   set wake_requested = true,
       next_run_at = case when lease_token is null then v_now else next_run_at end,
       last_updated_at = v_now
-  where id = new.job_id and status not in ('completed', 'failed', 'cancelled');
-  if not found then
+  where id = new.job_id and status not in ('completed', 'failed', 'cancelled')
+    and (v_user_id is null or user_id = v_user_id);
+  if not found and (v_user_id is null or exists (
+    select from public.jobs j where j.id = new.job_id and j.user_id = v_user_id)) then
     raise exception 'Cannot send a message to job % as it has ended', new.job_id
       using errcode = 'MR007';
   end if;

@@ -31,6 +31,38 @@ comment on function millrace.claimed_jobs(uuid[]) is 'Jobs as their new owner ne
 revoke execute on function millrace.claimed_jobs(uuid[]) from public;
 grant execute on function millrace.claimed_jobs(uuid[]) to service_role;
 
+-- How many of these jobs fit into one answer: at least one, and no more than 16 MiB of text. What is
+-- beyond is left to the next claim. Measured as text, since what takes little room on disk
+-- (repetition, long numbers) may be very large in an answer; row by row, so that it stops in time.
+create function millrace.fitting_jobs(p_job_ids uuid[]) returns uuid[]
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+declare
+  v_fitting uuid[] := '{}';
+  v_bytes bigint := 0;
+  v_job record;
+begin
+  for v_job in
+    select listed.id,
+      coalesce(octet_length(j.input_data::text), 0) + octet_length(j.step_data::text) as bytes
+    from unnest(p_job_ids) as listed (id)
+    cross join lateral (
+      select jobs.input_data, jobs.step_data from public.jobs where jobs.id = listed.id offset 0
+    ) as j
+  loop
+    v_bytes := v_bytes + v_job.bytes;
+    exit when v_bytes > 16777216 and v_fitting <> '{}';
+    v_fitting := v_fitting || v_job.id;
+  end loop;
+  return v_fitting;
+end;
+$$;
+comment on function millrace.fitting_jobs(uuid[]) is
+  'The first of these jobs that together are at most 16 MiB as text, at least one.';
+revoke execute on function millrace.fitting_jobs(uuid[]) from public;
+grant execute on function millrace.fitting_jobs(uuid[]) to service_role;
+
 -- Priorities are few, so each is looked up by itself: the index then never walks over the future
 -- entries (timers, leases) of a higher priority to reach the due ones of a lower.
 create function public.claim_jobs(
@@ -66,6 +98,7 @@ begin
   if v_ids = '{}' then
     return '[]'::json;
   end if;
+  v_ids := millrace.fitting_jobs(v_ids);
 
   update public.jobs j
   set status = 'running',
@@ -92,6 +125,6 @@ begin
 end;
 $$;
 comment on function public.claim_jobs(uuid, integer, integer) is
-  'Leases up to p_limit due jobs to p_lease_token for p_lease_seconds, by priority and due time, and answers them with their mailbox. Raises MR008 (limit out of range).';
+  'Leases up to p_limit due jobs, and no more than 16 MiB of them, to p_lease_token for p_lease_seconds, by priority and due time, and answers them with their mailbox. Raises MR008 (limit out of range).';
 revoke execute on function public.claim_jobs(uuid, integer, integer) from public, anon, authenticated;
 grant execute on function public.claim_jobs(uuid, integer, integer) to service_role;

@@ -139,6 +139,7 @@ export class ManualEngine {
       woken: [],
       extended: { lost: [], woken: [] },
       claimed: [],
+      unreadable: [],
       definitions: [],
       catalog_revision: 1,
       transformers: null,
@@ -226,7 +227,7 @@ export function claimedAfter(job: ClaimedJob, { job: commit }: JobWrite): Claime
   return {
     ...job,
     version: commit.version + 2,
-    current_step_id: commit.current_step_id,
+    current_step_id: commit.current_step_id ?? job.current_step_id,
     state: jobStateSchema.parse(JSON.parse(JSON.stringify(commit.state))),
     step_data: { ...job.step_data, ...commit.step_data },
     redeliveries: commit.redeliveries,

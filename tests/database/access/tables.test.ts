@@ -250,6 +250,26 @@ file.test("access: a user puts nothing but a cancel into a mailbox", async (db) 
   );
 });
 
+file.test("access: a mailbox does not tell whether there is such a job of another", async (db) => {
+  await fill(db);
+  const theirs = JOB_OF[BOB];
+  const cancel = (job: string) =>
+    as(
+      db,
+      "authenticated",
+      ALICE,
+      (db) => db`insert into public.job_inbox (job_id, kind) values (${job}, 'cancel')`,
+    );
+  const refusal = { code: "42501" };
+  await assert.rejects(cancel(theirs), refusal);
+  await assert.rejects(cancel(crypto.randomUUID()), refusal);
+  await db`update public.jobs set status = 'cancelled', completed_at = now(), next_run_at = null
+    where id = ${theirs}`;
+  await assert.rejects(cancel(theirs), refusal);
+  const [row] = await db`select wake_requested from public.jobs where id = ${theirs}`;
+  assert.equal(row?.wake_requested, true, "by what fill() has sent, and not by Alice");
+});
+
 file.test("access: a session without a user sees nothing", async (db) => {
   await fill(db);
   const rows = await as(db, "authenticated", null, (db) => db`select from public.jobs`);

@@ -71,6 +71,15 @@ export const claimedJobSchema = z.object({
 });
 export type ClaimedJob = z.infer<typeof claimedJobSchema>;
 
+/** What is left of a claimed job whose row does not fit {@link claimedJobSchema}. */
+export const unreadableJobSchema = claimedJobSchema.pick({
+  job_id: true,
+  version: true,
+  redeliveries: true,
+  retry_count: true,
+}).extend({ current_step_id: z.string().nullable() });
+export type UnreadableJob = z.infer<typeof unreadableJobSchema>;
+
 /** A row of `transformers`. */
 export const transformerSchema = z.object({
   id: z.string(),
@@ -92,6 +101,8 @@ export const turnReplySchema = z.object({
   woken: wokenSchema,
   extended: z.object({ lost: z.array(z.guid()), woken: wokenSchema }),
   claimed: z.array(claimedJobSchema),
+  /** Not of the database: the store puts claimed jobs here that cannot be read. */
+  unreadable: z.array(unreadableJobSchema).default([]),
   definitions: z.array(z.object({
     workflow_id: z.string(),
     version: z.int(),
@@ -112,7 +123,7 @@ export interface JobCommit {
   /** The version that was read. */
   version: number;
   status: JobStatus;
-  current_step_id: string;
+  current_step_id: string | null;
   state: Partial<JobState>;
   /** Entries that changed. */
   step_data: Record<string, StepEntry>;

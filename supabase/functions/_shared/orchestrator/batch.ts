@@ -9,6 +9,13 @@ import { outputFault, storableError } from "./storable.ts";
 /** Beyond its time limit an executor has this long to report the timeout itself. */
 const GRACE_MS = 1_000;
 
+/** What an answer most often means. */
+const HINTS: Readonly<Record<number, string>> = {
+  401: ": is verify_jwt = false set for it in config.toml, and in force?",
+  404: ": is the function deployed?",
+  503: ": does the function start? Its log says why not",
+};
+
 /** Answers of the platform that say that the worker was killed while it worked. */
 const KILLED_STATUSES: ReadonlySet<number> = new Set([502, 504, 546]);
 
@@ -98,7 +105,7 @@ export class Batch {
     const { status } = response;
     if (KILLED_STATUSES.has(status)) return this.loseAll(`the platform answered ${status}`);
     const wait = Number(response.headers.get("Retry-After"));
-    const hint = status === 404 ? ": is the function deployed?" : "";
+    const hint = HINTS[status] ?? "";
     this.failAll(errorInfo(
       status === 429 ? "rate_limited" : "executor_unreachable",
       `Executor '${this.name}' answered ${status}${hint}`,

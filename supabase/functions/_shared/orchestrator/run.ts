@@ -1,5 +1,12 @@
 import { errorInfo } from "../contracts/errors.ts";
-import type { ClaimedJob, JobWrite, Message, TurnReply, TurnRequest } from "../contracts/turn.ts";
+import type {
+  ClaimedJob,
+  JobWrite,
+  Message,
+  TurnReply,
+  TurnRequest,
+  UnreadableJob,
+} from "../contracts/turn.ts";
 import type { Decision, Delivery, Effect } from "../engine/decision.ts";
 import { failJob, plan, releaseJob } from "../engine/plan.ts";
 import type { Log } from "../log.ts";
@@ -16,7 +23,7 @@ import { Schedule } from "./schedule.ts";
 import { Signal } from "./signal.ts";
 import { taskOf } from "./task_of.ts";
 import { callbackToken } from "./token.ts";
-import { takeTurn } from "./take_turn.ts";
+import { takeTurn, unreadableFailure } from "./take_turn.ts";
 
 /**
  * A task whose executor was lost this often in a row waits until no other such task is out to the
@@ -207,6 +214,7 @@ export class Run {
         this.deliver(job_id, messages);
       }
       for (const job of reply.claimed) this.hold(job, known);
+      for (const job of reply.unreadable) this.giveUp(job);
     });
     catalog.trim();
   }
@@ -220,6 +228,12 @@ export class Run {
     this.summary.claimed++;
     for (const { id } of messages) held.heard.add(id);
     this.happen(held, { type: "claimed", messages });
+  }
+
+  /** Left to its lease for a version that can read it; but no job waits for ever. */
+  private giveUp(job: UnreadableJob): void {
+    if (job.redeliveries <= this.deps.config.maxRedeliveries) return;
+    void this.commits.add(unreadableFailure(job)).then(() => this.done());
   }
 
   /** Messages came in while the job was held. */

@@ -1,5 +1,5 @@
 import { errorInfo } from "../contracts/errors.ts";
-import type { JobWrite, TurnReply, TurnRequest } from "../contracts/turn.ts";
+import type { JobWrite, TurnReply, TurnRequest, UnreadableJob } from "../contracts/turn.ts";
 import type { Log } from "../log.ts";
 import type { EngineStore } from "../store/engine_store.ts";
 import { DatabaseUnavailableError, TransactionConflictError } from "../store/errors.ts";
@@ -98,19 +98,26 @@ async function fail(
 
 /** The end of a job whose decision cannot be stored, without any of what was to be stored. */
 function failureOf({ job, consumed }: JobWrite): JobWrite {
-  const error = errorInfo("internal", "What the step produced could not be stored", {
-    retryable: false,
-  });
+  return failureWithout(job, "What the step produced could not be stored", consumed);
+}
+
+/** The end of a job whose row cannot be read, whoever claims it. */
+export function unreadableFailure(job: UnreadableJob): JobWrite {
+  return failureWithout(job, "The engine cannot read what it has stored of this job", []);
+}
+
+function failureWithout(job: UnreadableJob, message: string, consumed: number[]): JobWrite {
+  const { job_id, version, current_step_id, redeliveries, retry_count } = job;
   return {
     job: {
-      ...job,
+      ...{ job_id, version, current_step_id, redeliveries, retry_count },
       status: "failed",
       state: {},
       step_data: {},
       next_run_at: null,
       next_retry_at: null,
       final_result: null,
-      error,
+      error: errorInfo("internal", message, { retryable: false }),
     },
     steps: [],
     events: [],

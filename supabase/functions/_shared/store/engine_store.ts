@@ -6,6 +6,8 @@ import {
   type TurnReply,
   turnReplySchema,
   type TurnRequest,
+  type UnreadableJob,
+  unreadableJobSchema,
 } from "../contracts/turn.ts";
 import type { Log } from "../log.ts";
 import { unwrap } from "./errors.ts";
@@ -56,20 +58,24 @@ export function turnArgument({ writes, ...rest }: TurnRequest): { p_turn: unknow
 const replySchema = turnReplySchema.extend({ claimed: z.array(z.unknown()) });
 
 /**
- * A job that cannot be read (a newer version's state, a hand's change) is left to its lease, and
- * holds up no other.
+ * A job that cannot be read (a newer version's state, a hand's change) is set apart, and holds up no
+ * other.
  */
 function readReply(reply: unknown, log: Log): TurnReply {
-  const { claimed, ...rest } = replySchema.parse(reply);
-  return { ...rest, claimed: claimed.flatMap((row) => readJob(row, log)) };
-}
-
-function readJob(row: unknown, log: Log): ClaimedJob[] {
-  const read = claimedJobSchema.safeParse(row);
-  if (read.success) return [read.data];
-  log.error("job_unreadable", {
-    job_id: (row as { job_id?: unknown } | null)?.job_id,
-    problems: z.prettifyError(read.error),
-  });
-  return [];
+  const { claimed: rows, ...rest } = replySchema.parse(reply);
+  const claimed: ClaimedJob[] = [];
+  const unreadable: UnreadableJob[] = [];
+  for (const row of rows) {
+    const read = claimedJobSchema.safeParse(row);
+    if (read.success) claimed.push(read.data);
+    else {
+      const left = unreadableJobSchema.safeParse(row);
+      if (left.success) unreadable.push(left.data);
+      log.error("job_unreadable", {
+        job_id: (row as { job_id?: unknown } | null)?.job_id,
+        problems: z.prettifyError(read.error),
+      });
+    }
+  }
+  return { ...rest, claimed, unreadable };
 }

@@ -247,7 +247,12 @@ Deno.test("dispatch() tells a result as soon as its line is in", async () => {
 
 const STATUSES: [status: number, headers: Record<string, string>, becomes: string][] = [
   [400, {}, "executor_unreachable: Executor 'f' answered 400"],
-  [401, {}, "executor_unreachable: Executor 'f' answered 401"],
+  [
+    401,
+    {},
+    "executor_unreachable: Executor 'f' answered 401: " +
+    "is verify_jwt = false set for it in config.toml, and in force?",
+  ],
   [404, {}, "executor_unreachable: Executor 'f' answered 404: is the function deployed?"],
   [429, {}, "rate_limited: Executor 'f' answered 429"],
   [429, { "Retry-After": "7" }, "rate_limited: Executor 'f' answered 429 (7 s)"],
@@ -255,7 +260,12 @@ const STATUSES: [status: number, headers: Record<string, string>, becomes: strin
   [429, { "Retry-After": "-5" }, "rate_limited: Executor 'f' answered 429"],
   [429, { "Retry-After": "1e300" }, "rate_limited: Executor 'f' answered 429 (2592000 s)"],
   [500, {}, "executor_unreachable: Executor 'f' answered 500"],
-  [503, { "Retry-After": "3" }, "executor_unreachable: Executor 'f' answered 503 (3 s)"],
+  [
+    503,
+    { "Retry-After": "3" },
+    "executor_unreachable: Executor 'f' answered 503: " +
+    "does the function start? Its log says why not (3 s)",
+  ],
   [502, {}, "lost: the platform answered 502"],
   [504, {}, "lost: the platform answered 504"],
   [546, {}, "lost: the platform answered 546"],

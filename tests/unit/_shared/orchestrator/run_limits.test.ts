@@ -200,3 +200,26 @@ Deno.test("Run looks when a job that it parked itself falls due, though another 
   look.reply();
   await engine.end();
 });
+
+Deno.test("Run ends a job that nobody can read, once its deliveries are used up", async () => {
+  const engine = new ManualEngine({ config: { maxRedeliveries: 3 } });
+  const { job_id, current_step_id, retry_count } = aJob();
+  const unreadable = { job_id, current_step_id, retry_count, version: 8 };
+  const other = aJob();
+  const first = await engine.turns.next();
+  first.reply({
+    ...claimReply(),
+    unreadable: [
+      { ...unreadable, redeliveries: 4 },
+      { ...unreadable, job_id: other.job_id, redeliveries: 3 },
+    ],
+  });
+  const second = await engine.turns.next();
+  const write = onlyWrite(second);
+  second.reply();
+  assert.deepEqual(
+    [write.job.job_id, write.job.version, write.job.status, write.job.error?.code],
+    [job_id, 8, "failed", "internal"],
+  );
+  await engine.end();
+});

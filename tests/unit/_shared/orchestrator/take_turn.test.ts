@@ -59,6 +59,7 @@ function emptyReply({ writes }: TurnRequest): TurnReply {
     woken: [],
     extended: { lost: [], woken: [] },
     claimed: [],
+    unreadable: [],
     definitions: [],
     catalog_revision: 1,
     transformers: null,

@@ -56,6 +56,7 @@ const REPLY: TurnReply = {
   woken: [],
   extended: { lost: [], woken: [] },
   claimed: [],
+  unreadable: [],
   definitions: [],
   catalog_revision: 1,
   transformers: null,
@@ -120,8 +121,9 @@ Deno.test("turn() leaves jobs that it cannot read to their leases, and takes the
   ];
   const good = aJob();
   const { store, lines } = aStore({ data: { ...REPLY, claimed: [...unreadable, good] } });
-  const { claimed } = await store.turn(REQUEST);
+  const { claimed, unreadable: setApart } = await store.turn(REQUEST);
   assert.deepEqual(claimed.map(({ job_id }) => job_id), [good.job_id]);
+  assert.equal(setApart.length, 3, "those whose owner and version are known can be ended");
   assert.deepEqual(
     lines.map(({ event, job_id }) => [event, job_id]),
     unreadable.map((row) => ["job_unreadable", (row as { job_id?: string } | null)?.job_id]),

@@ -1,4 +1,5 @@
 import type jsonata from "jsonata";
+import { isRecord, setOwn } from "../json.ts";
 import { distinct } from "./distinct.ts";
 import { ExpressionFailure } from "./failure.ts";
 import { MAX_TEXT } from "./limits.ts";
@@ -39,6 +40,7 @@ const BOUNDED: Readonly<Record<string, readonly [signature: string, Implementati
     "<x:x>",
     (items) => Array.isArray(items) && items.length > 1 ? distinct(items) : items,
   ],
+  spread: ["<x-:x>", (value) => spread(value)],
   pad: [
     "<s-ns?:s>",
     (text, width, char) =>
@@ -53,6 +55,18 @@ export function overrideFunctions(expression: jsonata.Expression): void {
   ) {
     expression.registerFunction(name, implementation as never, signature);
   }
+}
+
+/** `$spread`, in time that grows with what it gives; JSONata's own copies the rest with every item. */
+function spread(value: unknown): unknown {
+  if (Array.isArray(value)) return value.flatMap(spread);
+  return isRecord(value) ? Object.entries(value).map(([key, item]) => pair(key, item)) : value;
+}
+
+function pair(key: string, item: unknown): Record<string, unknown> {
+  const object: Record<string, unknown> = {};
+  setOwn(object, key, item);
+  return object;
 }
 
 function shuffle(items: readonly unknown[], random: () => number): unknown[] {
@@ -72,6 +86,7 @@ function pad(text: string, width: number, char: string): string {
     throw new ExpressionFailure(`it makes a text of more than ${MAX_TEXT} characters`);
   }
   const fill = [...(char === "" ? " " : char)];
-  const padding = Array.from({ length: missing }, (_, i) => fill[i % fill.length]).join("");
+  const rest = fill.slice(0, missing % fill.length).join("");
+  const padding = fill.join("").repeat(Math.floor(missing / fill.length)) + rest;
   return width > 0 ? text + padding : padding + text;
 }

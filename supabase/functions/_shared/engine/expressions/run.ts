@@ -1,7 +1,7 @@
 import type { EvaluationContext } from "../context.ts";
 import type { Place } from "../place.ts";
 import { ExpressionFailure } from "./failure.ts";
-import { MAX_ITEMS, MAX_STEPS, MAX_TEXT } from "./limits.ts";
+import { MAX_ITEMS, MAX_STEPS, MAX_TEXT, MAX_TEXT_WORK } from "./limits.ts";
 import { seededRandom } from "./random.ts";
 
 /** The name under which an evaluation finds its run; with a space, no expression can say it. */
@@ -25,6 +25,7 @@ export class Run {
   readonly now: Date;
   readonly random: () => number;
   #steps = 0;
+  #text = 0;
   #fromMillis: unknown;
 
   /** @param place where the expression stands: each draws numbers of its own */
@@ -53,8 +54,14 @@ export class Run {
 
   /** Looks at what a node has given: nothing can grow without passing here. */
   leave(result: unknown): void {
-    if (typeof result === "string" && result.length > MAX_TEXT) {
-      throw new ExpressionFailure(`it makes a text of more than ${MAX_TEXT} characters`);
+    if (typeof result === "string") {
+      this.#text += result.length;
+      if (result.length > MAX_TEXT) {
+        throw new ExpressionFailure(`it makes a text of more than ${MAX_TEXT} characters`);
+      }
+      if (this.#text > MAX_TEXT_WORK) {
+        throw new ExpressionFailure(`it works on more than ${MAX_TEXT_WORK} characters of text`);
+      }
     }
     if (Array.isArray(result) && result.length > MAX_ITEMS) {
       throw new ExpressionFailure(`it makes an array of more than ${MAX_ITEMS} items`);
