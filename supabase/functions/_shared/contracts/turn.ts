@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { errorInfoSchema } from "./errors.ts";
+import { type ErrorInfo, errorInfoSchema } from "./errors.ts";
 import { retryPolicySchema } from "./definition.ts";
 
 /** One message of a job's mailbox (`job_inbox`). */
@@ -39,13 +39,13 @@ export const jobStateSchema = z.object({
 export type JobState = z.infer<typeof jobStateSchema>;
 
 /** An entry of `jobs.step_data`: what the job document says of a step. */
-export const stepEntrySchema = z.object({
-  output: z.unknown(),
-  status: z.enum(["completed", "failed", "skipped"]),
-  error: errorInfoSchema.nullable(),
-  attempts: z.int(),
-});
-export type StepEntry = z.infer<typeof stepEntrySchema>;
+export interface StepEntry {
+  /** `null` when the step was skipped or failed. */
+  output: unknown;
+  status: "completed" | "failed" | "skipped";
+  error: ErrorInfo | null;
+  attempts: number;
+}
 
 /** A job as a claim hands it over. Times are RFC 3339. */
 export const claimedJobSchema = z.object({
@@ -133,7 +133,7 @@ export interface JobCommit {
   retry_count: number;
   redeliveries: number;
   final_result: unknown;
-  error: z.infer<typeof errorInfoSchema> | null;
+  error: ErrorInfo | null;
 }
 
 /** The states of a job. */
@@ -158,7 +158,7 @@ export interface StepRecord {
   transformer_id: string | null;
   input: unknown;
   output: unknown;
-  error: z.infer<typeof errorInfoSchema> | null;
+  error: ErrorInfo | null;
   redeliveries: number;
   started_at: string;
   ended_at: string;

@@ -1,14 +1,3 @@
-import type { ErrorInfo } from "../contracts/errors.ts";
-
-/** What the job document says of a step: one entry of `jobs.step_data`. */
-export interface StepEntry {
-  /** `null` when the step was skipped or failed. */
-  output: unknown;
-  status: "completed" | "failed" | "skipped";
-  error: ErrorInfo | null;
-  attempts: number;
-}
-
 /** The columns of a job that its document shows. Times are RFC 3339. */
 export interface DocumentSource {
   id: string;
