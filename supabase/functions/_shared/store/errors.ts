@@ -50,6 +50,22 @@ export class InvalidArgumentError extends StoreError {
 export class NotAuthenticatedError extends StoreError {
   override readonly name = "NotAuthenticatedError";
 }
+/** MR010: the approval is decided, expired or withdrawn already. */
+export class ApprovalClosedError extends StoreError {
+  override readonly name = "ApprovalClosedError";
+}
+/** MR011: what the caller may see but not do, such as to decide an approval of others. */
+export class NotAllowedError extends StoreError {
+  override readonly name = "NotAllowedError";
+}
+/** MR012: there is no approval of that id that the caller may see. */
+export class ApprovalNotFoundError extends StoreError {
+  override readonly name = "ApprovalNotFoundError";
+}
+/** MR013: the job's status does not allow it, such as the retry of a job that runs. */
+export class WrongStatusError extends StoreError {
+  override readonly name = "WrongStatusError";
+}
 /** 42501: the role has no grant, or a policy refuses the row. */
 export class PermissionDeniedError extends StoreError {
   override readonly name = "PermissionDeniedError";
@@ -77,6 +93,10 @@ const BY_SQLSTATE: Record<string, StoreErrorClass> = {
   MR007: JobEndedError,
   MR008: InvalidArgumentError,
   MR009: NotAuthenticatedError,
+  MR010: ApprovalClosedError,
+  MR011: NotAllowedError,
+  MR012: ApprovalNotFoundError,
+  MR013: WrongStatusError,
   // Not in PostgREST's picture of the schema, which it may be drawing anew just now.
   PGRST202: DatabaseUnavailableError,
   PGRST205: DatabaseUnavailableError,

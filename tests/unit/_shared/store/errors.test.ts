@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import {
+  ApprovalClosedError,
+  ApprovalNotFoundError,
   DatabaseUnavailableError,
   IdempotencyConflictError,
   InvalidArgumentError,
   JobEndedError,
   JobNotFoundError,
+  NotAllowedError,
   NotAuthenticatedError,
   PayloadTooLargeError,
   PermissionDeniedError,
@@ -13,6 +16,7 @@ import {
   TransactionConflictError,
   unwrap,
   WorkflowNotFoundError,
+  WrongStatusError,
 } from "../../../../supabase/functions/_shared/store/errors.ts";
 
 const CASES: [code: string, message: string, status: number, expected: typeof StoreError][] = [
@@ -23,6 +27,10 @@ const CASES: [code: string, message: string, status: number, expected: typeof St
   ["MR007", "ended", 400, JobEndedError],
   ["MR008", "bad", 400, InvalidArgumentError],
   ["MR009", "nobody", 400, NotAuthenticatedError],
+  ["MR010", "decided", 400, ApprovalClosedError],
+  ["MR011", "not yours to decide", 400, NotAllowedError],
+  ["MR012", "no approval", 400, ApprovalNotFoundError],
+  ["MR013", "running", 400, WrongStatusError],
   ["22P05", "\\u0000 cannot be converted to text", 400, InvalidArgumentError],
   ["42501", "permission denied", 403, PermissionDeniedError],
   ["40001", "could not serialize", 500, TransactionConflictError],
