@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { concurrencySchema, rateLimitSchema } from "./definition/admission.ts";
 import { onErrorSchema } from "./definition/on_error.ts";
 import { retryPolicySchema } from "./definition/retry.ts";
 import { stepSchema } from "./definition/step.ts";
@@ -8,9 +9,22 @@ export { matchesErrorPattern } from "./definition/error_pattern.ts";
 export type { ErrorHandler, OnError } from "./definition/on_error.ts";
 export { type RetryPolicyInput, retryPolicySchema } from "./definition/retry.ts";
 export { type Step, STEP_TYPES, stepSchema, type StepType } from "./definition/step.ts";
+export type { ApprovalStep } from "./definition/approval.ts";
+export { type Branch, branchSchema } from "./definition/branch.ts";
+export type { ChoiceStep } from "./definition/choice.ts";
+export type { FailStep } from "./definition/fail.ts";
+export { MAX_CHILD_DEPTH, MAX_CHILDREN, MAX_WAIT_SECONDS } from "./definition/limits.ts";
+export { MAP_BODIES, type MapStep } from "./definition/map.ts";
+export type { ParallelStep } from "./definition/parallel.ts";
 export type { CommonStep } from "./definition/step_common.ts";
+export type { SucceedStep } from "./definition/succeed.ts";
+export type { TransformStep } from "./definition/transform.ts";
+export type { Validate } from "./definition/validate.ts";
+export type { WaitStep } from "./definition/wait.ts";
+export type { WaitForEventStep } from "./definition/wait_for_event.ts";
+export type { WorkflowStep } from "./definition/workflow.ts";
 export { RESERVED_STEP_IDS, STEP_ID_PATTERN, stepIdSchema } from "./definition/step_id.ts";
-export type { TaskStep } from "./definition/task.ts";
+export { DEFAULT_TASK_TIMEOUT_SECONDS, type TaskStep } from "./definition/task.ts";
 
 /** Bounds of a definition, each a clear error when passed. */
 export const DEFINITION_LIMITS = {
@@ -42,6 +56,10 @@ export const workflowDefinitionSchema = z.strictObject({
   retry: retryPolicySchema.optional(),
   on_error: onErrorSchema.optional(),
   max_step_visits: z.int().min(1).max(1_000_000).default(DEFAULT_MAX_STEP_VISITS),
+  /** How many jobs may run at a time. */
+  concurrency: concurrencySchema.optional(),
+  /** How many jobs may start within a time. */
+  rate_limit: rateLimitSchema.optional(),
   /** For the whole job, in seconds. */
   timeout_seconds: z.number().positive().max(DEFINITION_LIMITS.job_timeout_seconds).optional(),
   metadata: z.record(z.string(), z.unknown()).optional(),

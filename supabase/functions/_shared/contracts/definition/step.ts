@@ -1,11 +1,33 @@
 import { z } from "zod";
+import { approvalStepSchema } from "./approval.ts";
+import { choiceStepSchema } from "./choice.ts";
+import { failStepSchema } from "./fail.ts";
+import { mapStepSchema } from "./map.ts";
+import { parallelStepSchema } from "./parallel.ts";
+import { succeedStepSchema } from "./succeed.ts";
 import { taskStepSchema } from "./task.ts";
+import { transformStepSchema } from "./transform.ts";
+import { waitStepSchema } from "./wait.ts";
+import { waitForEventStepSchema } from "./wait_for_event.ts";
+import { workflowStepSchema } from "./workflow.ts";
 
 /** The type of a step that does not name one. */
 export const DEFAULT_STEP_TYPE = "task";
 
 /** Every step type. A new one is a file beside `task.ts` and a line here. */
-const stepSchemas = [taskStepSchema] as const;
+const stepSchemas = [
+  taskStepSchema,
+  choiceStepSchema,
+  waitStepSchema,
+  parallelStepSchema,
+  mapStepSchema,
+  workflowStepSchema,
+  waitForEventStepSchema,
+  approvalStepSchema,
+  transformStepSchema,
+  succeedStepSchema,
+  failStepSchema,
+] as const;
 
 /** The names of all step types. */
 export const STEP_TYPES: readonly string[] = stepSchemas.flatMap((schema) => [

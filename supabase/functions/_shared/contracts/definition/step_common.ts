@@ -1,14 +1,22 @@
 import { z } from "zod";
+import { expressionSchema } from "./expression.ts";
+import { type OnError, onErrorSchema } from "./on_error.ts";
 import { stepTargetSchema } from "./step_id.ts";
 
 /** Keys that a step of any type may have. */
-export const commonStepKeys = {
+export const labelKeys = {
   title: z.string().max(200).optional(),
   description: z.string().max(10_000).optional(),
   /** JSONata; false: the step is skipped and its `next_step` follows. */
-  when: z.string().min(1).max(100_000).optional(),
+  when: expressionSchema.optional(),
+};
+
+/** Keys of a step after which the job goes on. */
+export const commonStepKeys = {
+  ...labelKeys,
   /** `null` or absent: the job ends here. */
   next_step: stepTargetSchema.nullable().optional(),
+  on_error: onErrorSchema.optional(),
 };
 
 /** What is known of a step whatever its type. */
@@ -17,4 +25,5 @@ export interface CommonStep {
   description?: string | undefined;
   when?: string | undefined;
   next_step?: string | null | undefined;
+  on_error?: OnError | undefined;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { onErrorSchema } from "./on_error.ts";
 import { retryPolicySchema } from "./retry.ts";
 import { commonStepKeys } from "./step_common.ts";
+import { validateSchema } from "./validate.ts";
 
 /** How long one attempt of a task may take when its step does not say, in seconds. */
 export const DEFAULT_TASK_TIMEOUT_SECONDS = 60;
@@ -22,7 +22,7 @@ export const taskStepSchema = z.strictObject({
   /** For one attempt, in seconds. */
   timeout_seconds: z.number().positive().max(MAX_TASK_TIMEOUT_SECONDS)
     .default(DEFAULT_TASK_TIMEOUT_SECONDS),
-  on_error: onErrorSchema.optional(),
+  validate: validateSchema.optional(),
   /** Whether the executor may accept the task and finish it later, by token. */
   callback: z.boolean().default(false),
 });
