@@ -40,7 +40,6 @@ export const mapStepSchema = z.strictObject({
   /** For all items together, in seconds. */
   timeout_seconds: z.number().positive().max(MAX_STEP_TIMEOUT_SECONDS).optional(),
 })
-  .refine((step) => Object.hasOwn(step, "items"), { path: ["items"], error: "is required" })
   .refine((step) => MAP_BODIES.filter((key) => step[key] !== undefined).length === 1, {
     error: "must have exactly one of 'transformer_id', 'branch' and 'workflow_id'",
   });

@@ -7,5 +7,5 @@ export const transformStepSchema = z.strictObject({
   ...commonStepKeys,
   /** A value. */
   output: z.unknown(),
-}).refine((step) => Object.hasOwn(step, "output"), { path: ["output"], error: "is required" });
+});
 export type TransformStep = z.infer<typeof transformStepSchema>;

@@ -17,5 +17,5 @@ export const waitForEventStepSchema = z.strictObject({
   timeout_seconds: z.number().positive().max(MAX_STEP_TIMEOUT_SECONDS).optional(),
   /** Absent: running out of time is the error `event_timeout`. */
   on_timeout: stepTargetSchema.optional(),
-}).refine((step) => Object.hasOwn(step, "event"), { path: ["event"], error: "is required" });
+});
 export type WaitForEventStep = z.infer<typeof waitForEventStepSchema>;

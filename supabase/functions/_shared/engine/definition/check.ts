@@ -1,40 +1,25 @@
 import { z } from "zod";
-import {
-  DEFINITION_LIMITS,
-  type Step,
-  stepIdSchema,
-  stepSchema,
-  type WorkflowDefinition,
-  workflowDefinitionSchema,
-} from "../../contracts/definition.ts";
-import { type CompiledExpression, compileExpression } from "../expressions.ts";
+import { DEFINITION_LIMITS, workflowDefinitionSchema } from "../../contracts/definition.ts";
 import { compileSchema, validateInput } from "../input_schema.ts";
 import { isRecord } from "../json.ts";
-import { type Place, within } from "../place.ts";
 import type { Problem, Report } from "../problem.ts";
-import { type CompiledValue, compileValue } from "../values.ts";
 import { checkedCopy } from "./check_json.ts";
-import { describeIssue } from "./describe_issue.ts";
-import { checkOf, type CompiledStep } from "./steps/index.ts";
-import type { Target } from "./steps/step_check.ts";
-import { checkTargets, onErrorTargets, reachable } from "./targets.ts";
+import type { CheckedConcurrency, CheckedDefinition } from "./checked.ts";
+import { compileKey } from "./compile_key.ts";
+import { countSteps } from "./count_steps.ts";
+import { compileGraph, type Graph } from "./graph.ts";
+import { parse } from "./parse.ts";
+import { onErrorTargets } from "./targets.ts";
+import { limitKeyRule } from "./value_rules.ts";
 
-/** A step of a checked definition, with everything in it compiled. */
-export type CheckedStep = CompiledStep & {
-  readonly id: string;
-  /** Null: the step is never skipped. */
-  readonly when: CompiledExpression | null;
-};
-
-/** A definition in which everything holds, compiled once for all jobs that run it. */
-export interface CheckedDefinition
-  extends Readonly<Omit<WorkflowDefinition, "steps" | "output_map" | "input_schema">> {
-  readonly steps: ReadonlyMap<string, CheckedStep>;
-  /** Null: the result is the output of the last step. */
-  readonly outputMap: CompiledValue | null;
-  /** Where `input_data` does not fit `input_schema`; nothing where it fits or there is none. */
-  inputProblems(input: unknown): Problem[];
-}
+export type {
+  CheckedConcurrency,
+  CheckedDefinition,
+  CheckedStep,
+  CheckedStepOf,
+} from "./checked.ts";
+export type { CheckedApproval } from "./approval.ts";
+export type { CheckedValidate } from "./validate.ts";
 
 /** What a check comes to: a definition that can be run, or every reason why it cannot. */
 export type CheckResult =
@@ -46,6 +31,7 @@ const frameSchema = workflowDefinitionSchema.extend({
   steps: z.record(z.string(), z.unknown()),
   input_schema: z.unknown().optional(),
 });
+type Frame = z.infer<typeof frameSchema>;
 
 /** Checks a definition and compiles it. Takes anything, and never throws. */
 export function checkDefinition(raw: unknown): CheckResult {
@@ -59,99 +45,86 @@ export function checkDefinition(raw: unknown): CheckResult {
 }
 
 function compileDefinition(raw: unknown, report: Report): CheckedDefinition | undefined {
-  const frame = parse(frameSchema, raw, [], report);
+  const frame = parse(frameSchema, raw, "", report);
   // Where the frame has faults, those of its parts are still worth telling.
   const parts = isRecord(raw) ? raw : {};
-  const rawSteps = isRecord(parts["steps"]) ? parts["steps"] : {};
-  const steps = parseSteps(rawSteps, report);
-  checkGraph({ frame, steps, ids: new Set(Object.keys(rawSteps)) }, report);
-  const compiled = {
-    steps: new Map([...steps].map(([id, step]) => [id, compileStep(id, step, report)])),
-    outputMap: Object.hasOwn(parts, "output_map")
-      ? compileValue(parts["output_map"], "output_map", report)
-      : null,
-  };
+  const count = countSteps(parts["steps"]);
+  const graphs = new Map<string, Graph>();
+  if (count > DEFINITION_LIMITS.steps) {
+    report({
+      path: "steps",
+      message: `must be at most ${DEFINITION_LIMITS.steps} steps: current number is ${count}`,
+    });
+  } else {
+    compileGraph(
+      {
+        path: "",
+        place: "",
+        stepsPlace: "steps",
+        depth: 0,
+        raw: parts,
+        entries: frame === undefined ? null : [
+          { path: "start_step", step: frame.start_step },
+          ...onErrorTargets(frame.on_error, "on_error"),
+        ],
+      },
+      graphs,
+      report,
+    );
+  }
   const inputSchema = Object.hasOwn(parts, "input_schema")
     ? compileSchema(parts["input_schema"], "input_schema", report)
     : undefined;
-  if (frame === undefined) return undefined;
-  const { output_map: _value, input_schema: _schema, steps: _steps, ...rest } = frame;
-  return { ...rest, ...compiled, inputProblems: (input) => validateInput(inputSchema, input) };
+  const concurrency = frame && compileConcurrency(frame, report);
+  const root = graphs.get("");
+  if (frame === undefined || root === undefined) return undefined;
+  const {
+    steps: _steps,
+    output_map: _outputMap,
+    input_schema: _inputSchema,
+    concurrency: _concurrency,
+    rate_limit: rateLimit,
+    ...rest
+  } = frame;
+  return {
+    ...rest,
+    ...root,
+    concurrency: concurrency ?? null,
+    rateLimit: rateLimit ?? null,
+    branches: branchDefinitions(graphs, frame),
+    inputProblems: (input) => validateInput(inputSchema, input),
+  };
 }
 
-function parseSteps(raw: Readonly<Record<string, unknown>>, report: Report): Map<string, Step> {
-  const steps = new Map<string, Step>();
-  const entries = Object.entries(raw);
-  if (entries.length > DEFINITION_LIMITS.steps) {
-    report({
-      path: "steps",
-      message:
-        `must be at most ${DEFINITION_LIMITS.steps} steps: current number is ${entries.length}`,
-    });
-    return steps;
-  }
-  for (const [id, rawStep] of entries) {
-    const known = parse(stepIdSchema, id, ["steps", id], report) !== undefined;
-    const step = parse(stepSchema, rawStep, ["steps", id], report);
-    if (known && step !== undefined) steps.set(id, step);
-  }
-  return steps;
-}
-
-function compileStep(id: string, step: Step, report: Report): CheckedStep {
-  const place = within("steps", id);
-  const when = step.when === undefined
-    ? null
-    : compileExpression(step.when, within(place, "when"), report);
-  return { ...checkOf(step).compile(step, place, report), id, when };
-}
-
-/** What leads where: of a frame with faults, the entries are not known. */
-interface Graph {
-  frame: Pick<WorkflowDefinition, "start_step" | "on_error"> | undefined;
-  steps: ReadonlyMap<string, Step>;
-  /** Of all steps, also of those that could not be parsed. */
-  ids: ReadonlySet<string>;
-}
-
-/** Checks that all targets exist, and that every step can be come to. */
-function checkGraph({ frame, steps, ids }: Graph, report: Report): void {
-  const targetsOf = new Map([...steps].map(([id, step]) => [id, targets(id, step)]));
-  const entries: Target[] = frame === undefined ? [] : [
-    { path: "start_step", step: frame.start_step },
-    ...onErrorTargets(frame.on_error, "on_error"),
-  ];
-  checkTargets([...entries, ...[...targetsOf.values()].flat()], ids, report);
-  // A part that could not be parsed may lead anywhere.
-  if (frame === undefined || steps.size < ids.size) return;
-  const reached = reachable(entries.map((entry) => entry.step), targetsOf);
-  for (const id of ids) {
-    if (!reached.has(id)) {
-      report({ path: within("steps", id), message: "must be reachable: no step leads to it" });
-    }
-  }
-}
-
-function targets(id: string, step: Step): Target[] {
-  const place: Place = within("steps", id);
-  const next = step.next_step ?? null;
-  return [
-    ...(next === null ? [] : [{ path: within(place, "next_step"), step: next }]),
-    ...checkOf(step).targets(step, place),
-  ];
-}
-
-function parse<T>(
-  schema: z.ZodType<T>,
-  raw: unknown,
-  keys: readonly PropertyKey[],
+function compileConcurrency(
+  { concurrency }: Frame,
   report: Report,
-): T | undefined {
-  const parsed = schema.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.flatMap((issue) => describeIssue(issue, raw, keys));
-  problems.forEach((problem) => report(problem));
-  return undefined;
+): CheckedConcurrency | null {
+  if (concurrency === undefined) return null;
+  return {
+    max_running: concurrency.max_running,
+    key: compileKey(concurrency, "key", "concurrency", report, limitKeyRule),
+  };
+}
+
+function branchDefinitions(
+  graphs: ReadonlyMap<string, Graph>,
+  { retry, max_step_visits }: Frame,
+): ReadonlyMap<string, CheckedDefinition> {
+  const branches = new Map<string, CheckedDefinition>();
+  for (const [path, graph] of graphs) {
+    if (path === "") continue;
+    branches.set(path, {
+      ...graph,
+      ...(retry === undefined ? {} : { retry }),
+      max_step_visits,
+      concurrency: null,
+      rateLimit: null,
+      branches,
+      inputProblems: () => [],
+    });
+  }
+  return branches;
 }
 
 /** All problems in one text, for errors that have room for one message only. */

@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import { STEP_TYPES } from "../../contracts/definition.ts";
-import { placeOf } from "../place.ts";
+import { isRecord } from "../json.ts";
+import { type Place, within } from "../place.ts";
 import { type Problem, show } from "../problem.ts";
 
 type Issue = z.core.$ZodIssue;
@@ -20,33 +20,33 @@ const NOUNS: Readonly<Record<string, string>> = {
  * @param raw the value that the schema was applied to
  * @param base where that value stands in the definition
  */
-export function describeIssue(issue: Issue, raw: unknown, base: readonly PropertyKey[]): Problem[] {
-  const keys = [...base, ...issue.path];
+export function describeIssue(issue: Issue, raw: unknown, base: Place): Problem[] {
+  const place = issue.path.reduce<Place>(within, base);
   const value = valueAt(raw, issue.path);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({
-      path: placeOf([...keys, key]),
+      path: within(place, key),
       message: "is not a known key",
     }));
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
-    return describeUnion(issue.errors, value, keys);
+    return describeUnion(issue.errors, value, place);
   }
   const message = value === undefined ? "is required" : describeValue(issue, value);
-  return [{ path: placeOf(keys), message }];
+  return [{ path: place, message }];
 }
 
 /** Of a value that may have several forms, the faults in the one form that it has. */
 function describeUnion(
   forms: readonly (readonly Issue[])[],
   value: unknown,
-  keys: readonly PropertyKey[],
+  place: Place,
 ): Problem[] {
   const meant = forms.find((issues) => !issues.some(isOtherType));
-  if (meant !== undefined) return meant.flatMap((issue) => describeIssue(issue, value, keys));
+  if (meant !== undefined) return meant.flatMap((issue) => describeIssue(issue, value, place));
   const nouns = forms.flat().filter(isOtherType).map(({ expected }) => NOUNS[expected] ?? expected);
   const message = `must be ${nouns.join(" or ")}: current value is ${show(value)}`;
-  return [{ path: placeOf(keys), message }];
+  return [{ path: place, message }];
 }
 
 function isOtherType(issue: Issue): issue is z.core.$ZodIssueInvalidType {
@@ -65,11 +65,21 @@ function describeValue(issue: Issue, value: unknown): string {
     case "too_big":
       return `must ${bound(issue.origin, issue.inclusive ? "<=" : "<", issue.maximum)}${current}`;
     case "invalid_union":
-      // The only union that is told apart by a key is that of the steps.
-      return `must be one of ${STEP_TYPES.join(", ")}${current}`;
+      // Of a union that is told apart by a key, here under the key itself.
+      return `must be one of ${optionsOf(issue).join(", ")}${current}`;
+    case "invalid_key":
+      return `${issue.issues[0]?.message ?? issue.message}${current}`;
+    case "custom":
+      return isRecord(value)
+        ? `${issue.message}: current keys are ${Object.keys(value).join(", ") || "none"}`
+        : `${issue.message}${current}`;
     default:
       return `${issue.message}${current}`;
   }
+}
+
+function optionsOf(issue: z.core.$ZodIssueInvalidUnion): readonly unknown[] {
+  return "options" in issue && issue.options !== undefined ? issue.options : [];
 }
 
 function bound(origin: string, sign: string, limit: number | bigint): string {
