@@ -42,11 +42,30 @@ create table public.jobs (
       or (pg_column_size(metadata) <= 65536 and millrace.json_bytes(metadata) <= 65536)),
   error jsonb,
   trace_id uuid not null default gen_random_uuid(),
+  run_number integer not null default 1
+    constraint jobs_run_number_positive check (run_number >= 1),
+
+  -- Of a child: who waits for it, and what of the definition or of a list it does.
   parent_job_id uuid constraint jobs_parent_fk references public.jobs (id) on delete cascade,
   parent_step_id text,
+  parent_visit integer,
+  root_job_id uuid,
+  depth smallint not null default 0 constraint jobs_depth_range check (depth between 0 and 10),
+  branch text,
+  item jsonb,
   item_index integer,
+  open_children integer not null default 0
+    constraint jobs_open_children_not_negative check (open_children >= 0),
+  failed_children integer not null default 0
+    constraint jobs_failed_children_not_negative check (failed_children >= 0),
 
   -- The engine's own.
+  max_failed_children integer,
+  slot_key text,
+  wanted_slot text,
+  held_slots text[],
+  inherited_slots text[],
+  queue_place bigint,
   next_run_at timestamptz,
   lease_token uuid,
   wake_requested boolean not null default false,
@@ -57,7 +76,14 @@ create table public.jobs (
 
   constraint jobs_workflow_version_fk foreign key (workflow_id, workflow_version)
     references public.workflow_versions (workflow_id, version),
-  constraint jobs_parent_complete check ((parent_job_id is null) = (parent_step_id is null)),
+  constraint jobs_parent_complete check (
+    num_nulls(parent_job_id, parent_step_id, parent_visit, root_job_id) in (0, 4)),
+  constraint jobs_depth_matches_parent check ((depth > 0) = (parent_job_id is not null)),
+  constraint jobs_ended_has_no_open_children check (
+    open_children = 0 or status not in ('completed', 'failed', 'cancelled')),
+  constraint jobs_queued_is_due check (
+    queue_place is null or (status = 'pending' and next_run_at is not null)),
+  constraint jobs_wants_slot_while_pending check (wanted_slot is null or status = 'pending'),
   constraint jobs_schedule_matches_status check (
     case
       when status = 'running' then lease_token is not null and next_run_at is not null
@@ -83,6 +109,23 @@ comment on column public.jobs.priority is '0 to 9, higher runs first.';
 comment on column public.jobs.run_at is 'Not to be started before; null is at once.';
 comment on column public.jobs.deadline_at is 'When the job fails with timeout if it has not ended.';
 comment on column public.jobs.trace_id is 'W3C trace id that runs from the request to the executors.';
+comment on column public.jobs.run_number is 'Counts the retries of the whole job, from 1.';
+comment on column public.jobs.parent_visit is 'Which visit of parent_step_id started the job.';
+comment on column public.jobs.root_job_id is 'The outermost of the jobs above; null for a root.';
+comment on column public.jobs.branch is
+  'The part of the definition that a child runs (fan.left, each/fan.left); null is all of it.';
+comment on column public.jobs.item is 'Of a child of a map: its item, which may be JSON null.';
+comment on column public.jobs.item_index is 'Place of a child among its siblings, from 0.';
+comment on column public.jobs.failed_children is
+  'Children of the current visit that failed or were cancelled.';
+comment on column public.jobs.max_failed_children is
+  'With more failed children than this the job is woken before the last has ended; null is never.';
+comment on column public.jobs.slot_key is 'The slot without which a child of a map may not run.';
+comment on column public.jobs.wanted_slot is 'The slot that a pending job waits for.';
+comment on column public.jobs.held_slots is 'Slots that the job frees when it ends.';
+comment on column public.jobs.inherited_slots is 'Slots that jobs above hold: they count for this job too.';
+comment on column public.jobs.queue_place is
+  'Place in the start queue of its priority; not null while a due job waits to be started.';
 comment on column public.jobs.next_run_at is
   'When an orchestrator should look at the job next: due time, retry time, wake-up, or lease expiry while running; null while it waits for the outside or has ended.';
 comment on column public.jobs.lease_token is 'The orchestrator run that owns the job; null when nobody does.';
@@ -91,18 +134,56 @@ comment on column public.jobs.version is 'Counts claims (by two) and commits (by
 comment on column public.jobs.redeliveries is 'How often the current attempt was delivered again after its owner was lost.';
 comment on column public.jobs.state is 'The engine''s program state: visit, attempt and what a parked step waits for.';
 
--- The queue. Finished jobs are not in it, so its size is that of the work at hand.
-create index jobs_due_idx on public.jobs (priority desc, next_run_at) where next_run_at is not null;
+-- The queue of what is to be started and, by its time, all else that falls due: leases, retries,
+-- timers, wake-ups. Finished jobs are in neither, so their size is that of the work at hand.
+create index jobs_queue_idx on public.jobs (priority desc, queue_place, next_run_at)
+  where queue_place is not null;
+create index jobs_timed_idx on public.jobs (priority desc, next_run_at)
+  where next_run_at is not null and queue_place is null;
+create index jobs_queue_of_user_idx on public.jobs (user_id, priority, queue_place)
+  where queue_place is not null;
+create index jobs_wanted_slot_idx on public.jobs (wanted_slot, priority desc, created_at, item_index)
+  where wanted_slot is not null;
 create index jobs_user_created_idx on public.jobs (user_id, created_at desc, id desc);
 create index jobs_workflow_created_idx on public.jobs (workflow_id, workflow_version, created_at);
 create unique index jobs_idempotency_key_idx on public.jobs (user_id, idempotency_key)
   where idempotency_key is not null;
-create index jobs_parent_idx on public.jobs (parent_job_id) where parent_job_id is not null;
+create index jobs_parent_idx on public.jobs (parent_job_id, parent_step_id, parent_visit, item_index)
+  where parent_job_id is not null;
+create index jobs_root_idx on public.jobs (root_job_id) where root_job_id is not null;
 create index jobs_completed_at_idx on public.jobs (completed_at) where completed_at is not null;
 
--- A new job, however it comes in: pinned to the current version, due at run_at.
+-- Round-robin over users within a priority, as start-time fair queueing with no shared counter: a
+-- user's next job goes behind his last, and nobody's goes before what is at the head now. With
+-- 10,000 jobs of one user in the queue, the first of another is the next but one.
+create function millrace.next_queue_place(p_user_id uuid, p_priority smallint) returns bigint
+language plpgsql set search_path = '' set enable_seqscan = off
+as $$
+declare
+  v_head bigint;
+  v_last bigint;
+begin
+  select j.queue_place into v_head from public.jobs j
+  where j.priority = p_priority and j.queue_place is not null
+  order by j.queue_place limit 1;
+  if v_head is null then
+    return 0;
+  end if;
+  select j.queue_place into v_last from public.jobs j
+  where j.user_id = p_user_id and j.priority = p_priority and j.queue_place is not null
+  order by j.queue_place desc limit 1;
+  return greatest(v_head, v_last + 1);
+end;
+$$;
+comment on function millrace.next_queue_place(uuid, smallint) is
+  'The place of a user''s next job in the start queue of a priority.';
+revoke execute on function millrace.next_queue_place(uuid, smallint) from public;
+grant execute on function millrace.next_queue_place(uuid, smallint) to service_role;
+
+-- A new job, however it comes in: pinned to the current version, due at run_at. Security definer, as
+-- the place in the queue depends on the jobs of others.
 create function millrace.prepare_job() returns trigger
-language plpgsql set search_path = ''
+language plpgsql security definer set search_path = ''
 as $$
 declare
   v_version integer;
@@ -129,10 +210,20 @@ begin
   new.workflow_version := coalesce(new.workflow_version, v_version);
   if new.status = 'pending' then
     new.next_run_at := coalesce(new.next_run_at, new.run_at, new.created_at);
+    if new.queue_place is null and new.wanted_slot is null and new.next_run_at <= millrace.now() then
+      new.queue_place := millrace.next_queue_place(new.user_id, new.priority);
+    end if;
   end if;
   if v_timeout_seconds is not null then
     new.deadline_at := coalesce(new.deadline_at,
       greatest(new.run_at, new.created_at) + make_interval(secs => v_timeout_seconds));
+  end if;
+  if new.parent_job_id is not null then
+    select coalesce(p.root_job_id, p.id), p.depth + 1 into new.root_job_id, new.depth
+    from public.jobs p where p.id = new.parent_job_id;
+    -- Where there is no such job, jobs_parent_fk says so.
+    new.root_job_id := coalesce(new.root_job_id, new.parent_job_id);
+    new.depth := coalesce(new.depth, 1);
   end if;
   new.state_history := jsonb_build_array(
     jsonb_build_object('from', null, 'to', new.status, 'at', new.created_at));
@@ -142,8 +233,9 @@ $$;
 comment on function millrace.prepare_job() is
   'Pins a new job to its workflow''s version and makes it due. Raises MR001 (no such workflow), MR006 (input too large).';
 revoke execute on function millrace.prepare_job() from public;
+-- Not for the children of a spawn, which come with all that this would set.
 create trigger jobs_prepare before insert on public.jobs
-  for each row execute function millrace.prepare_job();
+  for each row when (new.root_job_id is null) execute function millrace.prepare_job();
 
 -- The history is the database's, so that no way of changing a status can forget it. Bounded: the
 -- first entry and the last 99 stay.
@@ -202,4 +294,6 @@ create policy jobs_update_own on public.jobs
   using ((select auth.uid()) = user_id) with check ((select auth.uid()) = user_id);
 create policy jobs_delete_own_ended on public.jobs
   for delete to authenticated
-  using ((select auth.uid()) = user_id and status in ('completed', 'failed', 'cancelled'));
+  using ((select auth.uid()) = user_id and status in ('completed', 'failed', 'cancelled')
+    -- The result of a child is its parent's, which may not have read it yet.
+    and parent_job_id is null);

@@ -40,22 +40,28 @@ create index job_events_job_idx on public.job_events (job_id, id);
 create table public.job_inbox (
   id bigint generated always as identity primary key,
   job_id uuid not null constraint job_inbox_job_fk references public.jobs (id) on delete cascade,
-  kind text not null constraint job_inbox_kind_known check (kind in ('cancel', 'step_result')),
+  kind text not null constraint job_inbox_kind_known check (kind in ('cancel', 'pause', 'resume',
+    'retry', 'step_result', 'event', 'decision', 'spawn_refused')),
   step_id text,
   visit integer,
   attempt integer,
   payload jsonb not null default '{}'::jsonb
     constraint job_inbox_payload_object check (jsonb_typeof(payload) = 'object'),
   created_at timestamptz not null default millrace.now(),
-  constraint job_inbox_cancel_size check (kind <> 'cancel' or millrace.json_bytes(payload) <= 8192),
+  constraint job_inbox_wish_size check (
+    kind not in ('cancel', 'pause', 'resume', 'retry') or millrace.json_bytes(payload) <= 8192),
   constraint job_inbox_result_names_attempt check (
-    kind <> 'step_result' or (step_id is not null and visit is not null and attempt is not null))
+    kind not in ('step_result', 'decision')
+    or (step_id is not null and visit is not null and attempt is not null))
 );
 comment on table public.job_inbox is
   'A job''s mailbox: what comes from outside waits here for the owner of the lease; the commit that consumed a message deletes it.';
 create index job_inbox_job_idx on public.job_inbox (job_id, id);
 -- One wish to cancel is enough, and a user cannot fill a mailbox with them.
 create unique index job_inbox_one_cancel_idx on public.job_inbox (job_id) where kind = 'cancel';
+-- Of pause and resume the later wish counts.
+create unique index job_inbox_one_pause_idx on public.job_inbox (job_id)
+  where kind in ('pause', 'resume');
 
 -- The wake-up belongs to the message. The job's row is locked first, so a commit that parks the
 -- job either sees wake_requested or comes after this transaction and is seen by the next claim.
@@ -71,6 +77,8 @@ begin
   update public.jobs
   set wake_requested = true,
       next_run_at = case when lease_token is null then v_now else next_run_at end,
+      -- What something has happened to does not wait behind what is yet to be started.
+      queue_place = null,
       last_updated_at = v_now
   where id = new.job_id and status not in ('completed', 'failed', 'cancelled')
     and (v_user_id is null or user_id = v_user_id);
@@ -79,14 +87,19 @@ begin
     raise exception 'Cannot send a message to job % as it has ended', new.job_id
       using errcode = 'MR007';
   end if;
+  -- Deleted, not changed: the owner may have read the earlier wish and consume it by its id.
+  if new.kind in ('pause', 'resume') then
+    delete from public.job_inbox m where m.job_id = new.job_id and m.kind in ('pause', 'resume');
+  end if;
   return new;
 end;
 $$;
 comment on function millrace.wake_job() is
   'Wakes the job that a message is for. Raises MR007 when the job has ended.';
 revoke execute on function millrace.wake_job() from public;
+-- Whoever opens an ended job again makes it due himself, in the same transaction.
 create trigger job_inbox_wake_job before insert on public.job_inbox
-  for each row execute function millrace.wake_job();
+  for each row when (new.kind <> 'retry') execute function millrace.wake_job();
 
 -- Unlogged: signs of life, worthless after a crash.
 create unlogged table public.orchestrators (

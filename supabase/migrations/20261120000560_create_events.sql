@@ -1,0 +1,51 @@
+-- Events: what happened outside, by name, for whichever job waits for it or will; and which jobs
+-- wait. A signal is an event for one job and those below it.
+
+create table public.events (
+  id bigint generated always as identity primary key,
+  user_id uuid constraint events_user_fk references auth.users (id) on delete cascade,
+  name text not null constraint events_name_length check (length(name) between 1 and 200),
+  key text constraint events_key_length check (length(key) between 1 and 500),
+  payload jsonb not null default '{}'::jsonb
+    constraint events_payload_size check (pg_column_size(payload) <= 512
+      or (pg_column_size(payload) <= 65536 and millrace.json_bytes(payload) <= 65536)),
+  job_id uuid constraint events_job_fk references public.jobs (id) on delete cascade,
+  created_at timestamptz not null default millrace.now(),
+  delivered_at timestamptz
+);
+comment on table public.events is
+  'Events, append-only. An orchestrator delivers each once to the jobs that wait for it, and whoever begins to wait later finds it here.';
+comment on column public.events.user_id is
+  'Whose jobs see the event; null, from the service role, is everybody''s.';
+comment on column public.events.job_id is 'Of a signal: only this job and those below it see the event.';
+comment on column public.events.delivered_at is
+  'When the jobs that waited for it got it; null while it is on its way.';
+create index events_undelivered_idx on public.events (id) where delivered_at is null;
+create index events_name_idx on public.events (name, created_at);
+create index events_name_key_idx on public.events (name, key, created_at) where key is not null;
+create index events_created_at_idx on public.events (created_at);
+create index events_user_idx on public.events (user_id, id desc) where user_id is not null;
+create index events_job_idx on public.events (job_id) where job_id is not null;
+
+create table public.event_waits (
+  job_id uuid primary key
+    constraint event_waits_job_fk references public.jobs (id) on delete cascade,
+  user_id uuid not null,
+  root_job_id uuid not null,
+  event text not null,
+  key text,
+  step_id text not null,
+  visit integer not null
+);
+comment on table public.event_waits is
+  'Jobs that wait for an event: written by the commit that parks them, deleted by the one that goes on.';
+comment on column public.event_waits.root_job_id is 'The outermost job above; the job itself for a root.';
+create index event_waits_event_idx on public.event_waits (event, key);
+
+alter table public.events enable row level security;
+alter table public.event_waits enable row level security;
+revoke all on public.events, public.event_waits from anon, authenticated, service_role;
+grant select, insert, update, delete on public.events, public.event_waits to service_role;
+grant select on public.events to authenticated;
+create policy events_select_own on public.events
+  for select to authenticated using ((select auth.uid()) = user_id);
