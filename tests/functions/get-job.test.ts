@@ -27,7 +27,7 @@ async function startJob(): Promise<string> {
 Deno.test("get-job answers the owner with every column but the engine's own", async () => {
   const answer = await call(stack, `get-job/${jobId}`, { as: owner });
   assert.equal(answer.status, 200);
-  assert.deepEqual(Object.keys(answer.body).sort(), ["job_id", ...JOB_COLUMNS].sort());
+  assert.deepEqual(Object.keys(answer.body).sort(), ["children", "job_id", ...JOB_COLUMNS].sort());
   const { job_id, id, user_id, status, input_data, step_data, run_at } = answer.body;
   assert.deepEqual({ job_id, id, user_id, status, input_data, step_data, run_at }, {
     job_id: jobId,

@@ -1,33 +1,55 @@
 import { z } from "zod";
-import { jobIdSchema } from "../contracts/requests.ts";
+import { uuidSchema } from "../contracts/requests.ts";
+import { STEP_ID_PATTERN } from "../contracts/definition/step_id.ts";
 import { invalidRequest } from "../http/errors.ts";
-import type { PagePosition } from "../store/user_store.ts";
-
-// Strict, as both values become part of a filter. Microseconds stay: a time cut to milliseconds
-// would skip or repeat jobs that were created in the same one.
-const positionSchema = z.tuple([
-  z.string().regex(/^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$/),
-  jobIdSchema,
-]);
-
-/** The opaque cursor of the page that begins after this job. */
-export function encodeCursor(position: PagePosition): string {
-  const text = btoa(JSON.stringify([position.createdAt, position.id]));
-  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-}
 
 /**
- * What {@link encodeCursor} was given.
- *
- * @throws {ApiError} 400 for anything else.
+ * What stands for a place in a list, as callers keep it: opaque to them, and read again strictly,
+ * as its values become part of a filter.
  */
-export function decodeCursor(cursor: string): PagePosition {
-  const position = positionSchema.safeParse(parse(cursor));
-  if (!position.success) {
-    throw invalidRequest([{ path: "cursor", message: "must be a 'next_cursor' of this list" }]);
-  }
-  const [createdAt, id] = position.data;
-  return { createdAt, id };
+export interface Cursor<Position> {
+  encode(position: Position): string;
+  /** @throws {ApiError} 400 for anything that `encode` did not make. */
+  decode(text: string): Position;
+}
+
+// Microseconds stay: a time cut to milliseconds would skip or repeat what was created in the same.
+const time = z.string()
+  .regex(/^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$/);
+const stepId = z.string().regex(STEP_ID_PATTERN);
+const count = z.int().min(0);
+
+/** Of lists that have the newest first. */
+export const byCreation = createCursor(z.strictObject({ createdAt: time, id: uuidSchema }));
+
+/** Of the children of a job. */
+export const byPlace = createCursor(z.strictObject({ stepId, visit: count, index: count }));
+
+/** Of the attempts of a job. */
+export const byEnd = createCursor(
+  z.strictObject({ ended_at: time, step_id: stepId, visit: count, attempt: count }),
+);
+
+/** Of the events of a job. */
+export const byNumber = createCursor(z.strictObject({ id: count }));
+
+function createCursor<Shape extends z.ZodRawShape>(
+  schema: z.ZodObject<Shape, z.core.$strict>,
+): Cursor<z.infer<z.ZodObject<Shape>>> {
+  return {
+    encode(position) {
+      // A whole row may be given: what else it holds is left out.
+      const names = Object.keys(schema.shape);
+      const values = Object.entries(position).filter(([name]) => names.includes(name));
+      const text = btoa(JSON.stringify(Object.fromEntries(values)));
+      return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+    },
+    decode(text) {
+      const position = schema.safeParse(parse(text));
+      if (position.success) return position.data;
+      throw invalidRequest([{ path: "cursor", message: "must be a 'next_cursor' of this list" }]);
+    },
+  };
 }
 
 function parse(cursor: string): unknown {

@@ -1,8 +1,9 @@
 import type { ApiEnv } from "../contracts/env.ts";
 import type { VerifyToken } from "../http/auth.ts";
-import type { Fault } from "../http/errors.ts";
-import type { RateLimitReply } from "../store/api_store.ts";
+import type { ApiStore, RateLimitReply } from "../store/api_store.ts";
 import type { UserStore } from "../store/user_store.ts";
+import type { InputCheck } from "./check_input.ts";
+import type { FindProblems } from "./definition_check.ts";
 import type { KickReason } from "./kicker.ts";
 
 /** What the operations of the API need; a test passes its own. */
@@ -13,8 +14,17 @@ export interface ApiDeps {
   countRequest(userId: string): Promise<RateLimitReply>;
   /** The database as the user with this token sees it. */
   userStore(token: string): UserStore;
-  /** Every fault of an input under a workflow's `input_schema`. */
-  checkInput(schema: unknown, input: unknown): Fault[];
+  /** The `input_schema` of one version of a workflow; null where it has none. */
+  findVersionSchema(workflowId: string, version: number): Promise<unknown>;
+  checkInput: InputCheck;
+  /** Whether the call carries a secret key of the project. */
+  isInternal(request: Request): boolean;
+  findProblems: FindProblems;
+  /** Answer the workflow's version; null where there is one of this id, and none of it. */
+  workflows: {
+    insert: ApiStore["insertWorkflow"];
+    update: ApiStore["updateWorkflow"];
+  };
   /** Tells an orchestrator that there is work, or news of it; returns at once and never throws. */
   kick(reason: KickReason): void;
 }

@@ -1,8 +1,20 @@
 import type { Reply, RequestContext, Route } from "../http/router.ts";
-import { cancelJob } from "./cancel_job.ts";
+import { bulkJobs } from "./bulk_jobs.ts";
+import { cancelJob, pauseJob, resumeJob } from "./control_job.ts";
+import { decideApproval } from "./decide_approval.ts";
 import type { ApiDeps, GetApiDeps } from "./deps.ts";
+import { emitEvent } from "./emit_event.ts";
+import { explainJob } from "./explain_job.ts";
+import { getApproval } from "./get_approval.ts";
 import { getJob } from "./get_job.ts";
+import { listApprovals } from "./list_approvals.ts";
+import { listChildren } from "./list_children.ts";
+import { listEvents } from "./list_events.ts";
 import { listJobs } from "./list_jobs.ts";
+import { listSteps } from "./list_steps.ts";
+import { createWorkflow, putWorkflow } from "./register_workflow.ts";
+import { retryJob } from "./retry_job.ts";
+import { signalJob } from "./signal_job.ts";
 import { startJob } from "./start_job.ts";
 
 /** One operation, whatever path it is reached by. */
@@ -12,10 +24,9 @@ export interface Operation {
   run(deps: ApiDeps, context: RequestContext): Promise<Reply>;
 }
 
-export const START_JOB: Operation = { method: "POST", endpoint: "start-workflow", run: startJob };
-export const GET_JOB: Operation = { method: "GET", endpoint: "get-job", run: getJob };
-export const LIST_JOBS: Operation = { method: "GET", endpoint: "list-jobs", run: listJobs };
-export const CANCEL_JOB: Operation = { method: "POST", endpoint: "cancel-job", run: cancelJob };
+export const START_JOB = post("start-workflow", startJob);
+export const GET_JOB = get("get-job", getJob);
+export const LIST_JOBS = get("list-jobs", listJobs);
 
 /** A door: paths below a function's name, with the operation behind each. */
 export type Door = Readonly<Record<string, Operation>>;
@@ -25,8 +36,31 @@ export const DOORS = {
   "start-workflow": { "/": START_JOB },
   "get-job": { "/{id}": GET_JOB },
   "list-jobs": { "/": LIST_JOBS },
-  workflows: { "/start": START_JOB },
-  jobs: { "/": LIST_JOBS, "/{id}": GET_JOB, "/{id}/cancel": CANCEL_JOB },
+  workflows: {
+    "/": post("create-workflow", createWorkflow),
+    "/start": START_JOB,
+    "/{id}": { method: "PUT", endpoint: "put-workflow", run: putWorkflow },
+  },
+  jobs: {
+    "/": LIST_JOBS,
+    "/bulk": post("bulk-jobs", bulkJobs),
+    "/{id}": GET_JOB,
+    "/{id}/cancel": post("cancel-job", cancelJob),
+    "/{id}/pause": post("pause-job", pauseJob),
+    "/{id}/resume": post("resume-job", resumeJob),
+    "/{id}/retry": post("retry-job", retryJob),
+    "/{id}/signal": post("signal-job", signalJob),
+    "/{id}/children": get("list-children", listChildren),
+    "/{id}/steps": get("list-steps", listSteps),
+    "/{id}/events": get("list-job-events", listEvents),
+    "/{id}/explain": get("explain-job", explainJob),
+  },
+  events: { "/": post("emit-event", emitEvent) },
+  approvals: {
+    "/": get("list-approvals", listApprovals),
+    "/{id}": get("get-approval", getApproval),
+    "/{id}/decision": post("decide-approval", decideApproval),
+  },
 } as const satisfies Record<string, Door>;
 
 /** The name of a function of the API. */
@@ -41,4 +75,12 @@ export function routesOf(door: Door, deps: GetApiDeps): Route[] {
     // async, so that a configuration that cannot be read is a rejection like any other error
     run: async (context) => await run(deps(), context),
   }));
+}
+
+function get(endpoint: string, run: Operation["run"]): Operation {
+  return { method: "GET", endpoint, run };
+}
+
+function post(endpoint: string, run: Operation["run"]): Operation {
+  return { method: "POST", endpoint, run };
 }

@@ -3,6 +3,7 @@ import { type ApiEnv, readApiEnv, type ReadVariable } from "../contracts/env.ts"
 import { createVerifier } from "../http/auth.ts";
 import { inBackground } from "../http/background.ts";
 import { handle } from "../http/handle.ts";
+import { isInternalCall } from "../http/internal_auth.ts";
 import { cacheTokens } from "../http/token_cache.ts";
 import { createLog, type Log } from "../log.ts";
 import { type ApiStore, createApiStore, type RequestRecord } from "../store/api_store.ts";
@@ -15,6 +16,7 @@ import {
 } from "../store/client.ts";
 import { createUserStore } from "../store/user_store.ts";
 import { createInputCheck } from "./check_input.ts";
+import type { FindProblems } from "./definition_check.ts";
 import type { ApiDeps } from "./deps.ts";
 import { createKicker, type KickReason } from "./kicker.ts";
 import { createRequestRecorder } from "./request_recorder.ts";
@@ -26,10 +28,12 @@ interface Service {
   observe(record: RequestRecord): void;
 }
 
-/** What a test may put in place of the process's own. */
+/** What one function has that others do without, and what a test may put in place of its own. */
 export interface ServeOptions {
   read?: ReadVariable;
   log?: Log;
+  /** The check of definitions, for the function that registers them. */
+  findProblems?: FindProblems;
 }
 
 /**
@@ -43,7 +47,7 @@ export function serveApi(
   const read = options.read ?? ((variable) => Deno.env.get(variable));
   const log = options.log ?? createLog({ function: name }, { level: read("LOG_LEVEL") });
   let service: Service | undefined;
-  const ready = () => (service ??= createService(readApiEnv(read), log));
+  const ready = () => (service ??= createService(readApiEnv(read), log, { ...options, read }));
   return handle({
     name,
     routes: routesOf(DOORS[name], () => ready().deps),
@@ -52,7 +56,11 @@ export function serveApi(
   });
 }
 
-function createService(env: ApiEnv, log: Log): Service {
+function createService(
+  env: ApiEnv,
+  log: Log,
+  { read, findProblems = noCheck }: ServeOptions & { read: ReadVariable },
+): Service {
   const config: ClientConfig = { ...env, timeoutMs: env.apiTimeoutMs };
   const auth = createAuthClient(config).auth;
   const store = createApiStore(createServiceClient(config));
@@ -63,7 +71,14 @@ function createService(env: ApiEnv, log: Log): Service {
       verify: cacheTokens(verify, { seconds: env.authCacheSeconds }),
       countRequest: createCounter(env, store),
       userStore: (token) => createUserStore(createUserClient(config, token)),
+      findVersionSchema: (id, version) => store.findVersionSchema(id, version),
       checkInput: createInputCheck(),
+      isInternal: (request) => isInternalCall(request, read),
+      findProblems,
+      workflows: {
+        insert: (workflow) => store.insertWorkflow(workflow),
+        update: (workflow) => store.updateWorkflow(workflow),
+      },
       kick: createKicker({
         invoke: (reason) => kickOrchestrator(env, reason),
         background: inBackground,
@@ -76,6 +91,10 @@ function createService(env: ApiEnv, log: Log): Service {
       log,
     }),
   };
+}
+
+function noCheck(): Promise<never> {
+  throw new Error("This function has no check of definitions");
 }
 
 function createCounter(env: ApiEnv, store: ApiStore): ApiDeps["countRequest"] {

@@ -1,18 +1,21 @@
 import { type StartRequest, startRequestSchema } from "../contracts/requests.ts";
 import { readJson } from "../http/body.ts";
-import { ApiError, type Fault } from "../http/errors.ts";
+import { ApiError } from "../http/errors.ts";
 import type { Reply, RequestContext } from "../http/router.ts";
 import { validate } from "../http/validate.ts";
-import type { StartJob, UserStore } from "../store/user_store.ts";
+import type { UserStore } from "../store/user_store.ts";
+import type { StartJob } from "../store/user_store/jobs.ts";
 import { asCaller } from "./caller.ts";
 import type { ApiDeps } from "./deps.ts";
+import { inputInvalid } from "./input_invalid.ts";
+import { checkSize } from "./payload_size.ts";
 
 /** `POST /start-workflow`: 201 for a new job, 200 for the one that the idempotency key names. */
 export async function startJob(deps: ApiDeps, context: RequestContext): Promise<Reply> {
   const { store, wish } = await asCaller(deps, context, async (store) => {
     const body = await readJson(context.request, deps.limits.maxBodyBytes);
     const wish = toStartJob(validate(startRequestSchema, body), context.traceId);
-    checkSize(wish.inputData, deps.limits.maxPayloadBytes);
+    checkSize(wish.inputData, "input_data", deps.limits.maxPayloadBytes, "start the job");
     await checkInput(deps, store, wish);
     return { store, wish };
   });
@@ -37,16 +40,6 @@ function toStartJob(body: StartRequest, traceId: string): StartJob {
   };
 }
 
-function checkSize(inputData: Record<string, unknown>, maxBytes: number): void {
-  const bytes = new TextEncoder().encode(JSON.stringify(inputData)).byteLength;
-  if (bytes <= maxBytes) return;
-  throw new ApiError(
-    "payload_too_large",
-    `Cannot start the job as 'input_data' must be <= ${maxBytes} bytes: current size is ${bytes}`,
-    { details: { path: "input_data", max_bytes: maxBytes, bytes } },
-  );
-}
-
 /**
  * Against the version of now. Should the workflow change before the job is started, the engine finds
  * the fault when it takes the job's first step.
@@ -57,23 +50,13 @@ async function checkInput(deps: ApiDeps, store: UserStore, wish: StartJob): Prom
     throw new ApiError("workflow_not_found", `There is no workflow '${wish.workflowId}'`);
   }
   if (workflow.inputSchema === null) return;
-  const faults = deps.checkInput(workflow.inputSchema, wish.inputData);
+  const faults = deps.checkInput(workflow.inputSchema, wish.inputData, "input_data");
   if (faults.length > 0 && !(await wasStarted(store, wish))) {
-    throw inputInvalid(wish.workflowId, workflow.version, faults);
+    throw inputInvalid(`start '${wish.workflowId}' (version ${workflow.version})`, faults);
   }
 }
 
 /** A repeat gets the job it asked for, though the workflow may take other input by now. */
 async function wasStarted(store: UserStore, { idempotencyKey }: StartJob): Promise<boolean> {
   return idempotencyKey !== undefined && await store.hasIdempotencyKey(idempotencyKey);
-}
-
-function inputInvalid(workflowId: string, version: number, faults: Fault[]): ApiError {
-  const [first] = faults;
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
-  return new ApiError(
-    "input_invalid",
-    `Cannot start '${workflowId}' (version ${version}) as '${first?.path}' ${first?.message}${more}`,
-    { details: faults },
-  );
 }

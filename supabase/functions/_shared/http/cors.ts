@@ -20,7 +20,7 @@ export function preflight(methods: readonly string[]): Response {
       "allow": allowed(methods),
       "access-control-allow-methods": allowed(methods),
       "access-control-allow-headers":
-        "authorization, apikey, content-type, x-client-info, x-request-id, traceparent, tracestate",
+        "authorization, apikey, content-type, last-event-id, x-client-info, x-request-id, traceparent, tracestate",
       "access-control-max-age": "86400",
     },
   });

@@ -1,16 +1,20 @@
 import {
+  ApprovalClosedError,
+  ApprovalNotFoundError,
   DatabaseUnavailableError,
   DefinitionInvalidError,
   IdempotencyConflictError,
   InvalidArgumentError,
   JobEndedError,
   JobNotFoundError,
+  NotAllowedError,
   NotAuthenticatedError,
   PayloadTooLargeError,
   PermissionDeniedError,
   StoreError,
   TransactionConflictError,
   WorkflowNotFoundError,
+  WrongStatusError,
 } from "../store/errors.ts";
 import { ApiError, type ApiErrorCode, unauthorized, unavailable } from "./errors.ts";
 import type { Reply } from "./router.ts";
@@ -46,6 +50,10 @@ const TOLD: readonly [typeof StoreError, ApiErrorCode][] = [
   [IdempotencyConflictError, "idempotency_conflict"],
   [DefinitionInvalidError, "definition_invalid"],
   [PayloadTooLargeError, "payload_too_large"],
+  [ApprovalNotFoundError, "approval_not_found"],
+  [ApprovalClosedError, "approval_closed"],
+  [NotAllowedError, "forbidden"],
+  [WrongStatusError, "wrong_status"],
 ];
 
 function fromStoreError(error: StoreError): ApiError {

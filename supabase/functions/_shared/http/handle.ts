@@ -82,7 +82,8 @@ function noRoute(methods: readonly string[]): ApiError {
 }
 
 function toResponse(reply: Reply): Response {
-  return new Response(JSON.stringify(reply.body), {
+  const { body } = reply;
+  return new Response(body instanceof ReadableStream ? body : JSON.stringify(body), {
     status: reply.status,
     headers: {
       "content-type": "application/json; charset=utf-8",

@@ -1,6 +1,6 @@
 import type { Log } from "../log.ts";
 
-/** What a route answers: `body` is sent as JSON. */
+/** What a route answers: `body` is sent as JSON, but a `ReadableStream` of bytes as it comes. */
 export interface Reply {
   status: number;
   body: unknown;
@@ -23,7 +23,7 @@ export interface RequestContext {
 
 /** One operation at one path below the function's name. */
 export interface Route {
-  method: "GET" | "POST";
+  method: "GET" | "POST" | "PUT";
   /** `/` for the function itself; `{name}` stands for one segment. */
   path: string;
   /** What this operation is called in logs and metrics, whatever door it is reached by. */
@@ -36,7 +36,11 @@ export type Match =
   | { route: Route; params: Record<string, string> }
   | { route: null; methods: string[] };
 
-/** Finds the route of a method and a path such as `/jobs/6f…/cancel` in the function `name`. */
+/**
+ * Finds the route of a method and a path such as `/jobs/6f…/cancel` in the function `name`. A path
+ * that is written out wins over one with a `{name}` in its place, whatever the method: `/jobs/bulk`
+ * is no job.
+ */
 export function findRoute(
   routes: readonly Route[],
   name: string,
@@ -44,14 +48,15 @@ export function findRoute(
   path: string,
 ): Match {
   const segments = segmentsBelow(name, path);
-  const methods: string[] = [];
-  for (const route of segments === null ? [] : routes) {
+  const found = (segments === null ? [] : routes).flatMap((route) => {
     const params = matchSegments(splitPath(route.path), segments ?? []);
-    if (params === null) continue;
-    if (route.method === method) return { route, params };
-    methods.push(route.method);
-  }
-  return { route: null, methods };
+    return params === null ? [] : [{ route, params }];
+  });
+  const blanks = (match: typeof found[number]) => Object.keys(match.params).length;
+  const fewest = Math.min(...found.map(blanks));
+  const closest = found.filter((match) => blanks(match) === fewest);
+  return closest.find(({ route }) => route.method === method) ??
+    { route: null, methods: closest.map(({ route }) => route.method) };
 }
 
 /** Sub-paths arrive with the function's name in front, on some hosts with `/functions/v1` too. */

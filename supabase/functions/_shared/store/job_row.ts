@@ -1,3 +1,5 @@
+import { withTimes } from "./times.ts";
+
 /** A job as its owner sees it: the columns of {@link JOB_COLUMNS}. */
 export type JobRow = Record<string, unknown> & { id: string; created_at: string };
 
@@ -28,9 +30,16 @@ export const JOB_COLUMNS = [
   "idempotency_key",
   "metadata",
   "trace_id",
+  "run_number",
   "parent_job_id",
   "parent_step_id",
+  "parent_visit",
+  "root_job_id",
+  "branch",
   "item_index",
+  "item",
+  "open_children",
+  "failed_children",
 ] as const;
 
 const TIME_COLUMNS = [
@@ -51,15 +60,16 @@ export const ENGINE_COLUMNS = [
   "version",
   "redeliveries",
   "state",
+  "depth",
+  "max_failed_children",
+  "slot_key",
+  "wanted_slot",
+  "held_slots",
+  "inherited_slots",
+  "queue_place",
 ] as const;
 
-/** A row as it came, with its times as RFC 3339, however the Data API writes them: `2030-01-31 12:00:00.123456+00`. */
+/** A row as it came, with its times as RFC 3339. */
 export function toJobRow(row: unknown): JobRow {
-  const job = { ...(row as JobRow) };
-  for (const column of TIME_COLUMNS) {
-    const time = job[column];
-    if (typeof time !== "string") continue;
-    job[column] = time.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
-  }
-  return job;
+  return withTimes(row as JobRow, TIME_COLUMNS);
 }

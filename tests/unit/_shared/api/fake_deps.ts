@@ -15,16 +15,16 @@ export const CREATED_AT = "2030-01-31T12:00:00.123456+00:00";
 
 /** A store whose calls all fail unless a test says what they do. */
 export function fakeStore(calls: Partial<UserStore> = {}): UserStore {
-  const unexpected = (name: string) => () => Promise.reject(new Error(`${name}() was called`));
-  return {
-    startJob: unexpected("startJob"),
-    cancelJob: unexpected("cancelJob"),
-    getJob: unexpected("getJob"),
-    listJobs: unexpected("listJobs"),
+  const all = {
+    childrenSummary: () => Promise.resolve(null),
     findInputSchema: () => Promise.resolve({ version: 1, inputSchema: null }),
-    hasIdempotencyKey: unexpected("hasIdempotencyKey"),
     ...calls,
   };
+  return new Proxy(all as UserStore, {
+    get: (store, name, receiver) =>
+      Reflect.get(store, name, receiver) ??
+        (() => Promise.reject(new Error(`${String(name)}() was called`))),
+  });
 }
 
 /** One of the API's functions with its dependencies replaced; "good" is the only good token. */
@@ -45,7 +45,11 @@ export function fakeFunction(
       return Promise.resolve({ allowed: true, remaining: 9, retry_after_seconds: 0 });
     },
     userStore: () => fakeStore(calls),
+    findVersionSchema: () => Promise.resolve(null),
     checkInput: () => [],
+    isInternal: (request) => request.headers.get("apikey") === "secret",
+    findProblems: () => Promise.resolve([]),
+    workflows: { insert: () => Promise.resolve(null), update: () => Promise.resolve(null) },
     kick: () => void (seen.kicks += 1),
     ...more,
   };
@@ -64,7 +68,10 @@ export function fakeFunction(
         },
       }),
     );
-    return { status: response.status, headers: response.headers, body: await response.json() };
+    const text = await response.text();
+    const json = response.headers.get("content-type")?.startsWith("application/json") ?? false;
+    const { status, headers: answered } = response;
+    return { status, headers: answered, body: json ? JSON.parse(text) : text };
   };
   return { call, seen };
 }

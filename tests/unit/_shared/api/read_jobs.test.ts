@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
-import { decodeCursor, encodeCursor } from "../../../../supabase/functions/_shared/api/cursor.ts";
-import {
-  JobEndedError,
-  JobNotFoundError,
-} from "../../../../supabase/functions/_shared/store/errors.ts";
-import type { ListJobs } from "../../../../supabase/functions/_shared/store/user_store.ts";
+import { byCreation } from "../../../../supabase/functions/_shared/api/cursor.ts";
+import { JobNotFoundError } from "../../../../supabase/functions/_shared/store/errors.ts";
+import type { ListJobs } from "../../../../supabase/functions/_shared/store/user_store/jobs.ts";
 import { CREATED_AT, fakeFunction, JOB_ID } from "./fake_deps.ts";
 
 const ROW = { id: JOB_ID, created_at: CREATED_AT, status: "completed" };
@@ -16,10 +13,19 @@ for (const name of ["get-job", "jobs"] as const) {
     });
     const reply = await call(`/${JOB_ID.toUpperCase()}`);
     assert.equal(reply.status, 200);
-    assert.deepEqual(reply.body, { job_id: JOB_ID, ...ROW });
+    assert.deepEqual(reply.body, { job_id: JOB_ID, ...ROW, children: null });
     assert.equal(seen.counted, 1);
   });
 }
+
+Deno.test("getJob() tells how the children stand", async () => {
+  const children = { total: 2, by_status: { running: 2 }, failed: [] };
+  const { call } = fakeFunction("get-job", {
+    getJob: () => Promise.resolve(ROW),
+    childrenSummary: () => Promise.resolve(children),
+  });
+  assert.deepEqual((await call(`/${JOB_ID}`)).body.children, children);
+});
 
 Deno.test("getJob() answers 404 for a job that is not there", async () => {
   const { call } = fakeFunction("get-job", {
@@ -57,6 +63,7 @@ Deno.test("listJobs() answers an empty page", async () => {
   assert.deepEqual(lists[0], {
     status: undefined,
     workflowId: undefined,
+    includeChildren: false,
     after: undefined,
     limit: 21,
   });
@@ -81,9 +88,9 @@ for (const query of ["?page=2", "?limit=1&limit=2", "?cursor=rubbish", "?status=
   });
 }
 
-Deno.test("encodeCursor() keeps microseconds", () => {
+Deno.test("byCreation keeps microseconds", () => {
   const position = { createdAt: CREATED_AT, id: JOB_ID };
-  assert.deepEqual(decodeCursor(encodeCursor(position)), position);
+  assert.deepEqual(byCreation.decode(byCreation.encode(position)), position);
 });
 
 for (
@@ -92,32 +99,7 @@ for (
     { createdAt: CREATED_AT, id: 'x"),and(' },
   ]
 ) {
-  Deno.test(`decodeCursor() refuses ${JSON.stringify(position)}`, () => {
-    assert.throws(() => decodeCursor(encodeCursor(position)), /'cursor' must be/);
+  Deno.test(`byCreation refuses ${JSON.stringify(position)}`, () => {
+    assert.throws(() => byCreation.decode(byCreation.encode(position)), /'cursor' must be/);
   });
 }
-
-Deno.test("cancelJob() answers 202 and kicks", async () => {
-  const asked: unknown[] = [];
-  const { call, seen } = fakeFunction("jobs", {
-    cancelJob: (...args) => {
-      asked.push(args);
-      return Promise.resolve({ job_id: JOB_ID, status: "running", kick: true });
-    },
-  });
-  const options = { method: "POST", body: { reason: "changed my mind" } };
-  const reply = await call(`/${JOB_ID}/cancel`, options);
-  assert.equal(reply.status, 202);
-  assert.deepEqual(reply.body, { job_id: JOB_ID, status: "running" });
-  assert.equal((await call(`/${JOB_ID}/cancel`, { method: "POST" })).status, 202);
-  assert.deepEqual(asked, [[JOB_ID, "changed my mind"], [JOB_ID, undefined]]);
-  assert.equal(seen.kicks, 2);
-});
-
-Deno.test("cancelJob() answers 409 for a job that has ended", async () => {
-  const { call } = fakeFunction("jobs", {
-    cancelJob: () => Promise.reject(new JobEndedError("it has ended", "MR007")),
-  });
-  const reply = await call(`/${JOB_ID}/cancel`, { method: "POST" });
-  assert.deepEqual([reply.status, reply.body.error.code], [409, "job_ended"]);
-});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { StartJob } from "../../../../supabase/functions/_shared/store/user_store.ts";
+import type { StartJob } from "../../../../supabase/functions/_shared/store/user_store/jobs.ts";
 import {
   DatabaseUnavailableError,
   IdempotencyConflictError,

@@ -93,7 +93,7 @@ for (
 }
 
 Deno.test("validate() gives a list its defaults", () => {
-  assert.deepEqual(validate(listRequestSchema, {}), { limit: 20 });
+  assert.deepEqual(validate(listRequestSchema, {}), { include_children: false, limit: 20 });
 });
 
 Deno.test("validate() takes a cancel with and without a reason", () => {
