@@ -1,5 +1,5 @@
 import type { ErrorInfo } from "../contracts/errors.ts";
-import type { JobWrite, Message, Transformer } from "../contracts/turn.ts";
+import type { ChildEnd, JobWrite, Message, Transformer } from "../contracts/turn.ts";
 import type { CheckedDefinition } from "./definition/check.ts";
 import type { AttemptRef, Job } from "./job.ts";
 
@@ -13,6 +13,10 @@ export interface PlanContext {
   readonly random: number;
   /** How often one attempt is delivered again before it counts as failed. */
   readonly maxRedeliveries: number;
+  /** Largest output that a step may compute, in bytes of its JSON. */
+  readonly maxPayloadBytes: number;
+  /** A fresh UUID, for the one job that a decision may have to name. */
+  readonly newId: string;
 }
 
 /** What an executor said of a task. */
@@ -34,6 +38,12 @@ export type PlanEvent =
   | { readonly type: "claimed"; readonly messages: readonly Message[] }
   /** A decision with the effect `again` is durable: go on. */
   | { readonly type: "again" }
+  /** A decision with the effect `admit` is durable, and what it asked for was granted. */
+  | { readonly type: "admitted" }
+  /** All children that the job waits for have ended, while it was held. */
+  | { readonly type: "children"; readonly ends: readonly ChildEnd[] }
+  /** The job was held while its children ran here, and some of them do so no more: park. */
+  | { readonly type: "scattered" }
   /** The attempt that was out has a result. */
   | {
     readonly type: "result";
@@ -75,6 +85,8 @@ export type Effect =
   | { readonly type: "dispatch"; readonly delivery: Delivery }
   /** More could be decided, but what was is to be made durable first. */
   | { readonly type: "again" }
+  /** As `again`, where the database grants what the write asks for; else the job is parked. */
+  | { readonly type: "admit" }
   /** The task that is out goes on. */
   | { readonly type: "keep" }
   /** Nothing: the job is parked or has ended; what is out for it is to be aborted. */

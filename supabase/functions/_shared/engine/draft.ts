@@ -1,11 +1,18 @@
 import { type ErrorInfo, errorInfo } from "../contracts/errors.ts";
 import type {
+  Admission,
+  ApprovalRequest,
+  ChildMessage,
   JobCommit,
   JobEvent,
   JobState,
   JobStatus,
+  JobWrite,
+  Spawn,
   StepEntry,
   StepRecord,
+  Subscription,
+  Waiting,
 } from "../contracts/turn.ts";
 import type { Decision, Effect, PlanContext } from "./decision.ts";
 import { currentAttempt, type Job, storedState, visitsOf } from "./job.ts";
@@ -17,6 +24,9 @@ type Ended = Pick<StepRecord, "status" | "input" | "output" | "error" | "transfo
   startedAt: number;
 };
 
+/** What a commit may do beside the job's own columns. */
+type Extras = Omit<JobWrite, "job" | "steps" | "events" | "consumed">;
+
 /** One decision in the making: the job moves on here, and what has to be written gathers. */
 export class Draft {
   job: Job;
@@ -27,10 +37,13 @@ export class Draft {
   private nextRetryAt: number | null = null;
   private finalResult: unknown = null;
   private error: ErrorInfo | null = null;
+  private spawned: number | null = null;
+  private admission: Admission | null = null;
   private readonly entries: Record<string, StepEntry> = {};
   private readonly steps: StepRecord[] = [];
   private readonly events: JobEvent[] = [];
   private readonly consumed: number[] = [];
+  private extras: Extras = {};
   private changed = false;
   /** Steps entered by this decision. */
   moves = 0;
@@ -54,11 +67,13 @@ export class Draft {
   /** Records that the current attempt has ended. */
   recordAttempt(ended: Ended): void {
     const { startedAt, ...rest } = ended;
+    const { step_id, visit, attempt } = currentAttempt(this.job);
     this.steps.push({
       job_id: this.job.job_id,
-      ...currentAttempt(this.job),
+      step_id,
+      visit,
+      attempt: rest.status === "skipped" ? 0 : attempt,
       ...rest,
-      ...(rest.status === "skipped" ? { attempt: 0 } : {}),
       redeliveries: this.job.redeliveries,
       started_at: iso(Math.min(startedAt, this.now)),
       ended_at: iso(this.now),
@@ -82,19 +97,20 @@ export class Draft {
     const visits = { ...job.state.visits, ...leaving };
     delete visits[stepId];
     this.moves++;
+    this.setWaiting(undefined);
     this.setJob({
       current_step_id: stepId,
       retry_count: 0,
       redeliveries: 0,
       state: {
-        ...job.state,
+        ...this.job.state,
         visit,
         attempt: 1,
         visits,
         steps_visited: job.state.steps_visited + 1,
         previous_step: previous,
         entered_at: this.now,
-        waiting: undefined,
+        checking: undefined,
       },
     });
   }
@@ -108,14 +124,85 @@ export class Draft {
     this.changed = true;
   }
 
-  /** Gives the lease back until `at` (ms since 1970), or until a message comes. */
+  /**
+   * Sets what the job waits for; what stood in the database for the wait before is taken down.
+   *
+   * @param close how a question to a person that is still open is closed; null: it has an answer
+   */
+  setWaiting(waiting: Waiting | undefined, close: "expired" | "cancelled" | null = "cancelled") {
+    const before = this.job.state.waiting;
+    if (before?.kind === "event" && waiting?.kind !== "event") this.extras.unsubscribe = true;
+    if (before?.kind === "approval" && waiting?.kind !== "approval" && close !== null) {
+      this.extras.closeApproval = close;
+    }
+    this.setState({ waiting });
+  }
+
+  /** Asks to be told of an event. */
+  subscribe(wish: Omit<Subscription, "job_id" | "step_id" | "visit">): void {
+    const { step_id, visit } = currentAttempt(this.job);
+    this.extras.subscription = { job_id: this.job.job_id, step_id, visit, ...wish };
+    delete this.extras.unsubscribe;
+    this.changed = true;
+  }
+
+  /** Puts a question to a person. */
+  ask(question: Omit<ApprovalRequest, "job_id" | "step_id" | "visit" | "attempt">): void {
+    const { step_id, visit, attempt } = currentAttempt(this.job);
+    this.extras.approval = { job_id: this.job.job_id, step_id, visit, attempt, ...question };
+    this.changed = true;
+  }
+
+  /** Starts children of the current step. */
+  spawn(wish: Omit<Spawn, "job_id" | "step_id" | "visit">): void {
+    const { step_id, visit } = currentAttempt(this.job);
+    this.extras.spawn = { job_id: this.job.job_id, step_id, visit, ...wish };
+    if (wish.detached) return;
+    this.spawned = wish.children.length;
+    this.setJob({ open_children: this.spawned, failed_children: 0, children: null });
+  }
+
+  /** Says something to the children that have not ended. */
+  tellChildren(kind: ChildMessage["kind"], reason: string | null): void {
+    if (this.job.open_children === 0) return;
+    this.extras.childMessage = { job_id: this.job.job_id, kind, reason };
+    if (kind === "cancel") this.event("children_cancelled", { reason });
+    this.changed = true;
+  }
+
+  /** Has the children of this visit that failed run once more. */
+  reopenChildren(): void {
+    const { step_id, visit } = currentAttempt(this.job);
+    this.extras.reopening = { job_id: this.job.job_id, step_id, visit };
+    this.changed = true;
+  }
+
+  /** Asks for something before the job goes on. */
+  admit(admission: Admission): Effect {
+    this.admission = admission;
+    this.changed = true;
+    return { type: "admit" };
+  }
+
+  /** Gives the lease back until `at` (ms since 1970; Infinity: for ever), or until a message comes. */
   park(status: "pending" | "awaiting_retry" | "waiting", at: number): Effect {
-    const deadline = this.job.deadline_at === null ? Infinity : Date.parse(this.job.deadline_at);
+    this.changed = true;
+    if (this.job.state.paused && status !== "pending") {
+      this.status = "paused";
+      return { type: "release" };
+    }
+    const deadline = this.job.deadline_at === null || this.job.state.ending !== undefined
+      ? Infinity
+      : Date.parse(this.job.deadline_at);
     this.status = status;
     this.nextRunAt = Math.min(at, deadline);
     this.nextRetryAt = status === "awaiting_retry" ? at : null;
-    this.changed = true;
     return { type: "release" };
+  }
+
+  /** Parks until somebody resumes the job. */
+  pause(): Effect {
+    return this.park("waiting", Infinity);
   }
 
   /** Parks until a retry; until then the job shows why. */
@@ -130,18 +217,33 @@ export class Draft {
   }
 
   fail(error: ErrorInfo): Effect {
-    this.error = error;
-    return this.end("failed");
+    return this.endWith("failed", error);
   }
 
   cancel(reason: string | null): Effect {
-    this.error = errorInfo("cancelled", reason ?? "Cancelled on request");
-    return this.end("cancelled");
+    return this.endWith("cancelled", errorInfo("cancelled", reason ?? "Cancelled on request"));
+  }
+
+  /**
+   * Ends the job; not before its last child has ended: whoever sees a job as ended may rely on all
+   * that hangs on it having ended too.
+   */
+  endWith(status: "failed" | "cancelled", error: ErrorInfo): Effect {
+    if (this.job.open_children === 0) {
+      this.error = error;
+      return this.end(status);
+    }
+    if (this.job.state.ending === undefined) this.tellChildren("cancel", error.message);
+    this.setState({ ending: { status, error }, paused: false });
+    return this.park("waiting", Infinity);
   }
 
   private end(status: "completed" | "failed" | "cancelled"): Effect {
+    const { waiting } = this.job.state;
     this.status = status;
-    this.setState({ waiting: undefined });
+    // What it knew of its children stays: a retry may run those again that failed.
+    this.setWaiting(waiting?.kind === "children" ? waiting : undefined);
+    this.setState({ ending: undefined, paused: false });
     return { type: "release" };
   }
 
@@ -149,6 +251,8 @@ export class Draft {
   decide(effect: Effect): Decision {
     const { job, changed } = this;
     if (!changed) return { job, write: null, effect };
+    const { waiting, ending } = job.state;
+    const ofChildren = waiting?.kind === "children" || ending !== undefined;
     const commit: JobCommit = {
       job_id: job.job_id,
       version: job.version,
@@ -156,16 +260,31 @@ export class Draft {
       current_step_id: job.current_step_id,
       state: storedState(job.state),
       step_data: this.entries,
-      next_run_at: this.nextRunAt === null ? null : iso(this.nextRunAt),
+      next_run_at: this.nextRunAt === null || this.nextRunAt === Infinity
+        ? null
+        : iso(this.nextRunAt),
       next_retry_at: this.nextRetryAt === null ? null : iso(this.nextRetryAt),
       retry_count: job.retry_count,
       redeliveries: job.redeliveries,
       final_result: this.finalResult,
       error: this.error,
+      spawned: this.spawned,
+      max_failed_children: waiting?.kind === "children" && waiting.failure === undefined &&
+          ending === undefined
+        ? waiting.tolerated
+        : null,
+      awaits_children: this.status === "waiting" && ofChildren,
+      admission: this.admission,
     };
     return {
       job: { ...job, version: job.version + 1 },
-      write: { job: commit, steps: this.steps, events: this.events, consumed: this.consumed },
+      write: {
+        job: commit,
+        steps: this.steps,
+        events: this.events,
+        consumed: this.consumed,
+        ...this.extras,
+      },
       effect,
     };
   }
@@ -181,6 +300,6 @@ export class PlanDraft extends Draft {
   }
 }
 
-function iso(ms: number): string {
+export function iso(ms: number): string {
   return new Date(ms).toISOString();
 }

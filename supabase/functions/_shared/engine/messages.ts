@@ -3,15 +3,31 @@ import { reportedErrorSchema } from "../contracts/executor.ts";
 import type { Message } from "../contracts/turn.ts";
 import type { AttemptResult } from "./decision.ts";
 import type { Draft } from "./draft.ts";
-import { currentAttempt, isSameAttempt } from "./job.ts";
+import { currentAttempt, isSameAttempt, type Job } from "./job.ts";
 import { toErrorInfo } from "./reported_error.ts";
 
 /** What a mailbox holds for the job as it stands. */
 export interface ReadMessages {
   /** Why the job is to be cancelled; null when nobody asked. */
   cancel: string | null;
+  /** How the job, which had ended, is to run once more. */
+  retry: RetryWish | null;
+  /** What the mailbox asked for last, if for any. */
+  pace: "pause" | "resume" | null;
   /** The result of the current attempt, when it came by callback. */
   result: Exclude<AttemptResult, { status: "accepted" }> | null;
+  /** Events and decisions that the current step waits for, in the order in which they came. */
+  awaited: Message[];
+  /** Why the children that were to be started are not. */
+  refusal: string | null;
+}
+
+/** How a job is to run once more. */
+export interface RetryWish {
+  /** Null: the step at which it ended. */
+  readonly fromStep: string | null;
+  /** Of the children of that step, those alone that failed; else all anew. */
+  readonly failedItemsOnly: boolean;
 }
 
 /**
@@ -19,29 +35,67 @@ export interface ReadMessages {
  * current is recorded as late and dropped.
  */
 export function readMessages(draft: Draft, messages: readonly Message[]): ReadMessages {
-  const read: ReadMessages = { cancel: null, result: null };
+  const read: ReadMessages = {
+    cancel: null,
+    retry: null,
+    pace: null,
+    result: null,
+    awaited: [],
+    refusal: null,
+  };
   for (const message of messages) {
     draft.consume(message.id);
-    switch (message.kind) {
-      case "cancel":
-        read.cancel ??= cancelReason(message);
-        draft.event("cancel_requested", { reason: read.cancel });
-        break;
-      case "step_result": {
-        const { step_id, visit, attempt } = message;
-        const isCurrent = step_id !== null && visit !== null && attempt !== null &&
-          isSameAttempt({ step_id, visit, attempt }, currentAttempt(draft.job));
-        if (isCurrent && read.result === null) read.result = resultOf(message);
-        else draft.event("late_result_dropped", { step_id, visit, attempt });
-        break;
-      }
-    }
+    readMessage(draft, message, read);
   }
   return read;
 }
 
-function cancelReason({ payload }: Message): string {
-  return typeof payload["reason"] === "string" ? payload["reason"] : "Cancelled on request";
+function readMessage(draft: Draft, message: Message, read: ReadMessages): void {
+  const { kind, payload, step_id, visit, attempt } = message;
+  switch (kind) {
+    case "cancel":
+      read.cancel ??= text(payload["reason"]) ?? "Cancelled on request";
+      draft.event("cancel_requested", { reason: read.cancel });
+      return;
+    case "retry":
+      read.retry = {
+        fromStep: text(payload["from_step"]),
+        failedItemsOnly: payload["failed_items_only"] !== false,
+      };
+      return;
+    case "pause":
+    case "resume":
+      read.pace = kind;
+      return;
+    case "step_result":
+      if (isCurrent(draft.job, message) && read.result === null) read.result = resultOf(message);
+      else draft.event("late_result_dropped", { step_id, visit, attempt });
+      return;
+    case "event":
+    case "decision":
+      if (isAwaited(draft.job, message)) read.awaited.push(message);
+      else draft.event("late_result_dropped", { step_id, visit, kind });
+      return;
+    case "spawn_refused":
+      read.refusal = text(payload["message"]) ?? "The children could not be started";
+      return;
+  }
+}
+
+function isCurrent(job: Job, { step_id, visit, attempt }: Message): boolean {
+  return step_id !== null && visit !== null && attempt !== null &&
+    isSameAttempt({ step_id, visit, attempt }, currentAttempt(job));
+}
+
+function isAwaited(job: Job, { kind, step_id, visit, attempt }: Message): boolean {
+  const { state, current_step_id } = job;
+  return state.waiting?.kind === (kind === "decision" ? "approval" : "event") &&
+    step_id === current_step_id && visit === state.visit &&
+    (attempt === null || attempt === state.attempt);
+}
+
+function text(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
 }
 
 function resultOf({ payload }: Message): Exclude<AttemptResult, { status: "accepted" }> {

@@ -1,10 +1,11 @@
 import { type ErrorInfo, errorInfo } from "../contracts/errors.ts";
 import type { Message } from "../contracts/turn.ts";
+import { nextAdmission } from "./admission.ts";
 import type { Decision, Effect, PlanContext, PlanEvent, SentAttempt } from "./decision.ts";
-import { Draft, PlanDraft } from "./draft.ts";
+import { Draft, iso, PlanDraft } from "./draft.ts";
 import { EngineError } from "./errors.ts";
 import { currentAttempt, isFresh, isSameAttempt, type Job } from "./job.ts";
-import { readMessages } from "./messages.ts";
+import { type ReadMessages, readMessages } from "./messages.ts";
 import {
   advance,
   cancelJob,
@@ -13,9 +14,10 @@ import {
   failAttempt,
   failPastDeadline,
   isPastDeadline,
-  recallInput,
   settle,
 } from "./progress.ts";
+import { rerun } from "./rerun.ts";
+import { lookAtChildren, lookAtWait, sentBefore } from "./waiting.ts";
 
 /**
  * Decides what becomes of a job: a pure function of what is known. The same arguments always give
@@ -48,36 +50,59 @@ async function planEvent(draft: PlanDraft, event: PlanEvent): Promise<Effect> {
     case "claimed":
       return await planClaimed(draft, event.messages);
     case "again":
-      return await advance(draft);
+      return await planAgain(draft);
+    case "admitted":
+      return await goOn(draft, NO_MESSAGES, await sentBefore(draft));
     case "result":
       return await planResult(draft, event);
     case "lost":
       return await planLost(draft, event);
     case "messages":
       return await planMessages(draft, event);
+    case "children":
+      return await planChildren(draft, event);
+    case "scattered":
+      return await planScattered(draft);
   }
 }
 
 /** The job was leased: somebody waits for something that is over, or it is simply its turn. */
 async function planClaimed(draft: PlanDraft, messages: readonly Message[]): Promise<Effect> {
-  const { job, context } = draft;
-  const { waiting } = job.state;
   const read = readMessages(draft, messages);
-  const parked = waiting &&
-    { input: await recallInput(draft), startedAt: Date.parse(waiting.since) };
-  if (read.cancel !== null) return cancelJob(draft, read.cancel, parked);
+  if (read.retry !== null) {
+    const effect = rerun(draft, read.retry);
+    if (effect !== null) return effect;
+  }
+  const { ending } = draft.job.state;
+  if (ending !== undefined) return draft.endWith(ending.status, ending.error);
+  const sent = await sentBefore(draft);
+  if (read.cancel !== null) return cancelJob(draft, read.cancel, sent);
   if (isPastDeadline(draft)) return failPastDeadline(draft);
-  const sent = parked ?? { input: null, startedAt: context.now };
-  if (read.result !== null) return await settle(draft, read.result, sent);
+  keepPace(draft, read);
+  return await goOn(draft, read, sent);
+}
 
-  if (waiting !== undefined) {
-    const until = Date.parse(waiting.until);
-    if (context.now < until) return draft.park("waiting", until);
-    const error = errorInfo(
-      "timeout",
-      `No callback came for step '${job.current_step_id}' in time`,
-    );
-    return await failAttempt(draft, { ...sent, error });
+/** What has not begun yet begins, and what waits looks whether it still has to. */
+async function goOn(
+  draft: PlanDraft,
+  read: ReadMessages,
+  before: SentAttempt | undefined,
+): Promise<Effect> {
+  const { job, context } = draft;
+  const { waiting, paused, not_before } = job.state;
+  const sent = before ?? { input: null, startedAt: context.now };
+  if (read.result !== null) return await settle(draft, read.result, sent);
+  if (waiting !== undefined) return await lookAtWait(draft, waiting, read, sent);
+  if (paused) return draft.pause();
+
+  const admission = await nextAdmission(job, context);
+  if (admission !== null) {
+    // The database says when, should it not be now.
+    if (admission.kind === "start") draft.setState({ not_before: iso(context.now) });
+    return draft.admit(admission);
+  }
+  if (not_before !== undefined && context.now < Date.parse(not_before)) {
+    return draft.park("pending", Date.parse(not_before));
   }
   if (job.retry && context.now < Date.parse(job.retry.at)) {
     return draft.retry(job.retry.error, Date.parse(job.retry.at));
@@ -91,13 +116,30 @@ async function planClaimed(draft: PlanDraft, messages: readonly Message[]): Prom
   return await advance(draft);
 }
 
+const NO_MESSAGES: ReadMessages = {
+  cancel: null,
+  retry: null,
+  pace: null,
+  result: null,
+  awaited: [],
+  refusal: null,
+};
+
+async function planAgain(draft: PlanDraft): Promise<Effect> {
+  const { waiting } = draft.job.state;
+  if (waiting?.kind !== "start") return await advance(draft);
+  const sent = { input: null, startedAt: Date.parse(waiting.since) };
+  return await lookAtWait(draft, waiting, NO_MESSAGES, sent);
+}
+
 /** The attempt that was out has a result. */
 async function planResult(
   draft: PlanDraft,
   event: PlanEvent & { type: "result" },
 ): Promise<Effect> {
-  const { attempt, result, sent } = event;
+  const { attempt, result } = event;
   if (!isSameAttempt(attempt, currentAttempt(draft.job))) return { type: "keep" };
+  const sent = await sentOf(draft, event.sent);
   return result.status === "accepted"
     ? await awaitCallback(draft, sent)
     : await settle(draft, result, sent);
@@ -107,7 +149,7 @@ async function planResult(
 async function planLost(draft: PlanDraft, event: PlanEvent & { type: "lost" }): Promise<Effect> {
   if (!isSameAttempt(event.attempt, currentAttempt(draft.job))) return { type: "keep" };
   draft.setJob({ redeliveries: draft.job.redeliveries + 1 });
-  return await redeliver(draft, event.reason, event.sent);
+  return await redeliver(draft, event.reason, await sentOf(draft, event.sent));
 }
 
 async function planMessages(
@@ -115,9 +157,52 @@ async function planMessages(
   event: PlanEvent & { type: "messages" },
 ): Promise<Effect> {
   const read = readMessages(draft, event.messages);
-  if (read.cancel !== null) return cancelJob(draft, read.cancel, event.sent);
-  if (read.result !== null) return await settle(draft, read.result, event.sent);
+  const sent = await sentOf(draft, event.sent);
+  const { waiting } = draft.job.state;
+  if (read.cancel !== null) return cancelJob(draft, read.cancel, sent);
+  if (read.result !== null) return await settle(draft, read.result, sent);
+  if (read.refusal !== null && waiting !== undefined) {
+    return await lookAtWait(draft, waiting, read, sent);
+  }
+  keepPace(draft, read);
   return { type: "keep" };
+}
+
+/** Of a check, the attempt began with the work that is being checked. */
+async function sentOf(draft: PlanDraft, sent: SentAttempt): Promise<SentAttempt> {
+  const { waiting, checking } = draft.job.state;
+  return waiting === undefined && checking === undefined ? sent : await sentBefore(draft) ?? sent;
+}
+
+async function planChildren(
+  draft: PlanDraft,
+  { ends }: PlanEvent & { type: "children" },
+): Promise<Effect> {
+  const { waiting } = draft.job.state;
+  if (waiting?.kind !== "children") return { type: "keep" };
+  draft.setJob({ open_children: 0 });
+  return await lookAtChildren(draft, waiting, sinceOf(waiting), ends);
+}
+
+/** From here on the database tells when the children have ended. */
+async function planScattered(draft: PlanDraft): Promise<Effect> {
+  const { waiting } = draft.job.state;
+  if (waiting?.kind !== "children") return { type: "keep" };
+  draft.setWaiting(waiting);
+  return await lookAtChildren(draft, waiting, sinceOf(waiting), null);
+}
+
+function sinceOf({ since }: { since: string }): SentAttempt {
+  return { input: null, startedAt: Date.parse(since) };
+}
+
+/** Notes that somebody pauses the job, or has it go on. */
+function keepPace(draft: PlanDraft, { pace }: ReadMessages): void {
+  const { paused } = draft.job.state;
+  if (pace === null || paused === (pace === "pause")) return;
+  draft.setState({ paused: pace === "pause" });
+  draft.event(pace === "pause" ? "pause_requested" : "resumed", {});
+  draft.tellChildren(pace, null);
 }
 
 async function redeliver(draft: PlanDraft, reason: string, sent: SentAttempt): Promise<Effect> {
@@ -129,13 +214,14 @@ async function redeliver(draft: PlanDraft, reason: string, sent: SentAttempt): P
     );
     return await failAttempt(draft, { ...sent, error });
   }
-  draft.event("redelivered", { ...currentAttempt(job), redeliveries: job.redeliveries, reason });
+  const { step_id, visit, attempt } = currentAttempt(job);
+  draft.event("redelivered", { step_id, visit, attempt, redeliveries: job.redeliveries, reason });
   return await advance(draft);
 }
 
 async function awaitCallback(draft: PlanDraft, sent: SentAttempt): Promise<Effect> {
   const { step, id } = currentStep(draft);
-  if (step.type !== "task" || !step.callback) {
+  if (step.type !== "task" || !step.callback || draft.job.state.checking !== undefined) {
     const error = errorInfo(
       "invalid_result",
       `Executor accepted step '${id}' for later, but the step has no 'callback: true'`,
@@ -144,13 +230,7 @@ async function awaitCallback(draft: PlanDraft, sent: SentAttempt): Promise<Effec
     return await failAttempt(draft, { ...sent, error });
   }
   const until = sent.startedAt + step.timeout_seconds * 1000;
-  draft.event("callback_awaited", { until: new Date(until).toISOString() });
-  draft.setState({
-    waiting: {
-      kind: "callback",
-      since: new Date(sent.startedAt).toISOString(),
-      until: new Date(until).toISOString(),
-    },
-  });
+  draft.event("callback_awaited", { until: iso(until) });
+  draft.setWaiting({ kind: "callback", since: iso(sent.startedAt), until: iso(until) });
   return draft.park("waiting", until);
 }

@@ -12,7 +12,10 @@ export function restlessSteps(
 ): string[] {
   const sources = invert(targetsOf);
   const restful = new Set<string>();
-  const open = [...steps].filter(([, step]) => rests(step)).map(([id]) => id);
+  const open = [...steps]
+    // A target that does not exist is a fault of its own.
+    .filter(([id, step]) => rests(step) || targetsOf.get(id)?.some((way) => !steps.has(way.step)))
+    .map(([id]) => id);
   for (let id = open.pop(); id !== undefined; id = open.pop()) {
     if (restful.has(id)) continue;
     restful.add(id);

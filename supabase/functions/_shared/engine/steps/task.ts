@@ -1,29 +1,27 @@
+import { errorInfo } from "../../contracts/errors.ts";
+import { DEFAULT_TASK_TIMEOUT_SECONDS } from "../../contracts/definition.ts";
+import type { PlanContext } from "../decision.ts";
+import type { CheckedStepOf } from "../definition/checked.ts";
 import { EngineError } from "../errors.ts";
-import { entryOf, evaluationContext, type Job } from "../job.ts";
-import type { StepHandler } from "./handler.ts";
+import { currentAttempt, evaluationContext, flowingInto, type Job } from "../job.ts";
+import { approvalTimeout, formFault, question, readDecision } from "./approval.ts";
+import type { StepHandler, StepOutcome } from "./handler.ts";
+import { settleVerdict } from "./validate.ts";
 
-/** Work for an executor: maps the input and names who does it. */
+/** Work for an executor, whose output may be judged by another one or by a person. */
 export const taskHandler: StepHandler<"task"> = {
-  async begin(job, checked, { transformers }) {
+  async begin(job, checked, context) {
+    const { checking } = job.state;
+    if (checking !== undefined) return await beginCheck(job, checked, context, checking.output);
     const { step } = checked;
-    const transformer = transformers.get(step.transformer_id);
-    if (transformer === undefined) {
-      throw new EngineError(
-        "transformer_not_found",
-        `Cannot run step '${checked.id}' as there is no transformer '${step.transformer_id}'`,
-      );
-    }
+    const transformer = transformerOf(context, checked.id, step.transformer_id);
     const input = checked.input === null
-      ? inputFromBefore(job)
+      ? flowingInto(job)
       : await checked.input.evaluate(evaluationContext(job));
     return {
       type: "dispatch",
       delivery: {
-        attempt: {
-          step_id: checked.id,
-          visit: job.state.visit,
-          attempt: job.state.attempt,
-        },
+        attempt: currentAttempt(job),
         transformer,
         config: { ...transformer.config, ...step.config },
         input,
@@ -34,10 +32,73 @@ export const taskHandler: StepHandler<"task"> = {
     };
   },
 
+  expire(job, { id, validate }) {
+    if (job.state.waiting?.kind === "approval") {
+      const seconds = validate?.type === "manual" ? validate.ask.timeoutSeconds : null;
+      return { type: "failed", error: approvalTimeout(id, seconds) };
+    }
+    const error = errorInfo("timeout", `No callback came for step '${id}' in time`);
+    return { type: "failed", error };
+  },
+
+  receive(job, { id, validate }, message) {
+    const { checking } = job.state;
+    if (validate?.type !== "manual" || checking === undefined) return Promise.resolve(null);
+    const decision = readDecision(message);
+    const fault = formFault(id, validate.ask, decision);
+    const { notes, form } = decision;
+    const verdict = {
+      pass: decision.decision === "approved",
+      notes: form === null ? notes : { notes, form },
+    };
+    return Promise.resolve(fault ?? settleVerdict(id, validate, checking.output, verdict));
+  },
+
   transformerId: (step) => step.transformer_id,
 };
 
-function inputFromBefore(job: Job): unknown {
-  const { previous_step } = job.state;
-  return previous_step === null ? job.input_data : entryOf(job, previous_step)?.output ?? null;
+/** Has the output of the current attempt judged by somebody else. */
+async function beginCheck(
+  job: Job,
+  checked: CheckedStepOf<"task">,
+  context: PlanContext,
+  output: unknown,
+): Promise<StepOutcome> {
+  const { validate, id } = checked;
+  if (validate?.type === "manual") {
+    const asked = await question(job, `steps.${id}.validate`, validate.ask, context.now, {
+      output,
+    });
+    const details = asked.question?.details ?? { output };
+    return asked.question === undefined
+      ? asked
+      : { ...asked, question: { ...asked.question, details } };
+  }
+  if (validate?.type !== "function") {
+    throw new EngineError("definition_invalid", `Step '${id}' has nobody to check its output`);
+  }
+  const transformer = transformerOf(context, id, validate.rule.transformer_id);
+  return {
+    type: "dispatch",
+    delivery: {
+      attempt: currentAttempt(job),
+      transformer,
+      config: transformer.config,
+      input: validate.input === null
+        ? output
+        : await validate.input.evaluate(evaluationContext(job, { output })),
+      timeoutSeconds: DEFAULT_TASK_TIMEOUT_SECONDS,
+      callback: false,
+      redeliveries: job.redeliveries,
+    },
+  };
+}
+
+function transformerOf({ transformers }: PlanContext, stepId: string, id: string) {
+  const transformer = transformers.get(id);
+  if (transformer !== undefined) return transformer;
+  throw new EngineError(
+    "transformer_not_found",
+    `Cannot run step '${stepId}' as there is no transformer '${id}'`,
+  );
 }

@@ -3,7 +3,8 @@ import {
   DEFAULT_TASK_TIMEOUT_SECONDS,
   type MapStep,
 } from "../../../contracts/definition.ts";
-import { within } from "../../place.ts";
+import { type Place, within } from "../../place.ts";
+import type { Report } from "../../problem.ts";
 import type { CompiledValue } from "../../values.ts";
 import { compileKey, compileRuled } from "../compile_key.ts";
 import { itemsRule } from "../value_rules.ts";
@@ -19,9 +20,19 @@ export interface CheckedMap {
   readonly path: string | null;
 }
 
+/** Keys that say something about some bodies only. */
+const BODIES_OF_KEYS = {
+  input_map: ["transformer_id", "workflow_id"],
+  config: ["transformer_id"],
+  retry: ["transformer_id"],
+  item_timeout_seconds: ["transformer_id"],
+  version: ["workflow_id"],
+} as const;
+
 export const mapCheck: StepCheck<MapStep, CheckedMap> = {
   ...ORDINARY,
   compile: (step, site, report) => {
+    checkKeys(step, site.place, report);
     const isWorkflow = step.workflow_id !== undefined;
     return {
       step,
@@ -45,6 +56,15 @@ export const mapCheck: StepCheck<MapStep, CheckedMap> = {
     }];
   },
 };
+
+function checkKeys(step: MapStep, place: Place, report: Report): void {
+  for (const [key, bodies] of Object.entries(BODIES_OF_KEYS)) {
+    if (Object.hasOwn(step, key) && !bodies.some((body) => step[body] !== undefined)) {
+      const names = bodies.map((body) => `'${body}'`).join(" or ");
+      report({ path: within(place, key), message: `needs ${names}` });
+    }
+  }
+}
 
 /** What each item goes through when the map names a transformer: one task with the map's name. */
 function branchOfTask(id: string, step: MapStep, transformerId: string): Branch {

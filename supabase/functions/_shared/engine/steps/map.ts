@@ -1,0 +1,96 @@
+import { MAX_CHILDREN } from "../../contracts/definition.ts";
+import type { SpawnedChild } from "../../contracts/turn.ts";
+import type { CompiledValue } from "../context.ts";
+import { EngineError } from "../errors.ts";
+import { evaluationContext, type Job } from "../job.ts";
+import { show } from "../problem.ts";
+import { startChildren } from "./children.ts";
+import type { StepHandler } from "./handler.ts";
+
+const SHOWN_ERRORS = 100;
+
+/** A child for each item of a list. */
+export const mapHandler: StepHandler<"map"> = {
+  async begin(job, checked, { definition, now }) {
+    const { step, id } = checked;
+    const items = await itemsOf(job, id, checked.items);
+    if (items.length === 0) return { type: "completed", output: [] };
+    const branch = checked.path === null ? null : definition.branches.get(checked.path);
+    if (branch === undefined) {
+      throw new EngineError("definition_invalid", `There is no branch '${checked.path}'`);
+    }
+    const children = branch === null
+      ? await workflowChildren(job, items, checked.input)
+      : items.map((item, index) => ({
+        index,
+        branch: checked.path ?? "",
+        start_step: branch.start_step,
+        item,
+      }));
+    return startChildren(job, id, now, {
+      children,
+      ...(step.workflow_id === undefined
+        ? {}
+        : { workflow: { id: step.workflow_id, version: step.version } }),
+      maxRunning: step.max_concurrency,
+      tolerated: toleratedOf(step.tolerated_failures, items.length),
+      timeoutSeconds: step.timeout_seconds,
+    });
+  },
+
+  join(_checked, ends, total) {
+    const output: unknown[] = new Array(total).fill(null);
+    const errors = [];
+    for (const { index, status, result, error } of ends) {
+      if (status === "completed") output[index] = result ?? null;
+      else if (error !== null) errors.push({ index, error });
+    }
+    return {
+      type: "completed",
+      output,
+      ...(errors.length === 0 ? {} : { errors: errors.slice(0, SHOWN_ERRORS) }),
+    };
+  },
+
+  childName: (_checked, { index }) => `item ${index}`,
+};
+
+/** How many of so many children may fail. */
+export function toleratedOf(tolerated: number | string, total: number): number {
+  return typeof tolerated === "number"
+    ? tolerated
+    : Math.floor(total * Number(tolerated.slice(0, -1)) / 100);
+}
+
+async function itemsOf(job: Job, id: string, value: CompiledValue): Promise<readonly unknown[]> {
+  const items = await value.evaluate(evaluationContext(job));
+  if (!Array.isArray(items)) {
+    throw new EngineError(
+      "mapping_failed",
+      `Cannot map as 'steps.${id}.items' must be an array: current value is ${show(items)}`,
+    );
+  }
+  if (items.length > MAX_CHILDREN) {
+    throw new EngineError(
+      "payload_too_large",
+      `Cannot map as 'steps.${id}.items' must be at most ${MAX_CHILDREN} items: current number is ${items.length}`,
+    );
+  }
+  return items;
+}
+
+async function workflowChildren(
+  job: Job,
+  items: readonly unknown[],
+  input: CompiledValue | null,
+): Promise<SpawnedChild[]> {
+  const children: SpawnedChild[] = [];
+  for (const [index, item] of items.entries()) {
+    children.push({
+      index,
+      item,
+      input: input === null ? item : await input.evaluate(evaluationContext(job, { item, index })),
+    });
+  }
+  return children;
+}
