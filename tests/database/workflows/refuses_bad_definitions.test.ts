@@ -42,7 +42,7 @@ const FAULTY: Record<string, [definition: unknown, faults: string]> = {
   ],
   "no transformer": [
     { start_step: "a", steps: { a: {} } },
-    "steps.a.transformer_id: a task needs the id of a transformer",
+    "steps.a.transformer_id: is required",
   ],
   "an unknown transformer": [
     { start_step: "a", steps: { a: { transformer_id: "ehco" } } },
@@ -86,7 +86,7 @@ const FAULTY: Record<string, [definition: unknown, faults: string]> = {
   ],
   "a step id of other characters": [
     { start_step: "é", steps: { "é": echo } },
-    "steps.é: a step id must match ^[A-Za-z][A-Za-z0-9_-]{0,63}$",
+    'steps["é"]: a step id must match ^[A-Za-z][A-Za-z0-9_-]{0,63}$',
   ],
   "a step id that is too long": [
     { start_step: "a".repeat(65), steps: { ["a".repeat(65)]: echo } },
@@ -99,7 +99,7 @@ const FAULTY: Record<string, [definition: unknown, faults: string]> = {
   "several faults at once": [
     { start_step: "a", steps: { a: { next_step: "c" }, b: echo }, extra: 1 },
     "extra: unknown key; steps.a.next_step: no step 'c'; " +
-    "steps.a.transformer_id: a task needs the id of a transformer; steps.b: no step leads here",
+    "steps.a.transformer_id: is required; steps.b: no step leads here",
   ],
   "more than 1 MiB": [
     { start_step: "a", steps: { a: echo }, description: "x".repeat(1_048_576) },
@@ -115,7 +115,7 @@ const FAULTY: Record<string, [definition: unknown, faults: string]> = {
         ),
       ),
     },
-    "steps: must be at most 500 steps",
+    "steps: must be at most 500 steps, those of branches included",
   ],
 };
 

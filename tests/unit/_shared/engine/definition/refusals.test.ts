@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { refused, task, withKeys, withStep } from "./support.ts";
 
+const types =
+  "task, choice, wait, parallel, map, workflow, wait_for_event, approval, transform, succeed, fail";
 const number = "a letter followed by at most 63 letters, digits, '_' or '-'";
 
 const REFUSED: [name: string, raw: unknown, problems: string[]][] = [
@@ -26,10 +28,10 @@ const REFUSED: [name: string, raw: unknown, problems: string[]][] = [
     'steps.a.transformer_id must have a length >= 1: current value is ""',
   ]],
   ["an unknown type", withStep({ type: "wat" }), [
-    'steps.a.type must be one of task: current value is "wat"',
+    `steps.a.type must be one of ${types}: current value is "wat"`,
   ]],
   ["a type that is no text", withStep({ type: null }), [
-    "steps.a.type must be one of task: current value is null",
+    `steps.a.type must be one of ${types}: current value is null`,
   ]],
   ["a bad step id", { start_step: "1x", steps: { "1x": task() } }, [
     `steps["1x"] must be ${number}: current value is "1x"`,
