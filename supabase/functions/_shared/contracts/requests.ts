@@ -81,19 +81,25 @@ export type RetryRequest = z.infer<typeof retryRequestSchema>;
 
 const eventName = text(200);
 
+/** What an event brings: no bare text or number, which has to be told apart from JSON in a text. */
+const eventPayload = z.custom<Record<string, unknown> | unknown[]>(
+  (value) => typeof value === "object" && value !== null,
+  { error: "must be an object or an array" },
+);
+
 /** The body of `POST /jobs/{id}/signal`. */
 export const signalRequestSchema = z.strictObject({
   name: eventName,
-  /** Any JSON; an empty object when absent. */
-  payload: z.unknown(),
+  /** An empty object when absent. */
+  payload: eventPayload.optional(),
 });
 export type SignalRequest = z.infer<typeof signalRequestSchema>;
 
 /** The body of `POST /events`. */
 export const eventRequestSchema = z.strictObject({
   name: eventName,
-  /** Any JSON; an empty object when absent. */
-  payload: z.unknown(),
+  /** An empty object when absent. */
+  payload: eventPayload.optional(),
   /** Reaches only those who wait for this key, or for any. */
   key: text(200).optional(),
 });
