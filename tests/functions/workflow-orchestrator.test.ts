@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { RunSummary } from "../../supabase/functions/_shared/orchestrator/run.ts";
+import type { RunSummary } from "../../supabase/functions/_shared/orchestrator/run_summary.ts";
 import { SECRET_KEY, withFunction } from "../support/function_process.ts";
 import { type Scenario, scenarios, task } from "../support/scenario.ts";
 import type { TestStack } from "../support/stack.ts";

@@ -19,7 +19,9 @@ import type {
   Dispatcher,
   TaskOut,
 } from "../../supabase/functions/_shared/orchestrator/dispatcher.ts";
-import { Run, type RunSummary } from "../../supabase/functions/_shared/orchestrator/run.ts";
+import { Run } from "../../supabase/functions/_shared/orchestrator/run.ts";
+import type { RunSummary } from "../../supabase/functions/_shared/orchestrator/run_summary.ts";
+import { Scopes } from "../../supabase/functions/_shared/orchestrator/scopes.ts";
 import type { EngineStore } from "../../supabase/functions/_shared/store/engine_store.ts";
 
 /** When every run of these tests begins, by the database's clock. */
@@ -108,10 +110,12 @@ export class ManualEngine {
       store,
       dispatcher,
       catalog: options.catalog ?? new Catalog(),
+      scopes: new Scopes(),
       clock,
       config: { ...readOrchestratorConfig(() => undefined), ...options.config },
       log: createLog({}, { level: "debug", write: (line) => this.lines.push(JSON.parse(line)) }),
       random: () => 0.5,
+      newId: () => crypto.randomUUID(),
       runId: crypto.randomUUID(),
     });
     this.done = this.run.work();
@@ -139,12 +143,14 @@ export class ManualEngine {
       woken: [],
       extended: { lost: [], woken: [] },
       claimed: [],
+      scopes: [],
       unreadable: [],
       definitions: [],
       catalog_revision: 1,
       transformers: null,
       callback_secret: null,
       next_run_at: null,
+      events_left: false,
     };
   }
 }
@@ -201,6 +207,21 @@ export function aJob(more: Partial<ClaimedJob> = {}): ClaimedJob {
     started_at: now,
     deadline_at: null,
     trace_id: crypto.randomUUID(),
+    priority: 5,
+    parent_job_id: null,
+    parent_step_id: null,
+    parent_visit: null,
+    item_index: null,
+    depth: 0,
+    branch: null,
+    item: null,
+    scope: null,
+    open_children: 0,
+    failed_children: 0,
+    slot_key: null,
+    held_slots: [],
+    inherited_slots: [],
+    children: null,
     messages: [],
     ...more,
   };

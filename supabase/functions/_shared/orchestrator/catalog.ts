@@ -56,7 +56,11 @@ export class Catalog {
     }
     this.definitions.delete(key);
     this.definitions.set(key, found);
-    return found;
+    if ("code" in found || job.branch === null) return found;
+    return found.branches.get(job.branch) ?? errorInfo(
+      "definition_invalid",
+      `Definition ${key} has no branch '${job.branch}'`,
+    );
   }
 
   /** Lets go of the definitions that were not used for longest. */

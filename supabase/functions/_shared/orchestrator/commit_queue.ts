@@ -1,8 +1,16 @@
 import type { JobWrite } from "../contracts/turn.ts";
 
+/** What became of a decision. */
+export type CommitOutcome =
+  | "committed"
+  /** It is durable, but what it asked for was not granted: the job waits for it, unowned. */
+  | "parked"
+  /** The job was not ours any more, and nothing was written. */
+  | "lost";
+
 interface Waiting {
   write: JobWrite;
-  resolve: (committed: boolean) => void;
+  resolve: (outcome: CommitOutcome) => void;
 }
 
 /** Decisions that wait for the next turn: while one is under way, all that come gather here. */
@@ -19,8 +27,8 @@ export class CommitQueue {
     return this.waiting.size;
   }
 
-  /** Resolves when the write is durable (true), or when the job was not ours any more (false). */
-  add(write: JobWrite): Promise<boolean> {
+  /** Resolves when it is known what became of the write. */
+  add(write: JobWrite): Promise<CommitOutcome> {
     return new Promise((resolve) => this.waiting.set(write.job.job_id, { write, resolve }));
   }
 
@@ -30,7 +38,11 @@ export class CommitQueue {
     if (entry === undefined) return;
     this.waiting.delete(jobId);
     this.onSettle();
-    entry.resolve(false);
+    entry.resolve("lost");
+  }
+
+  has(jobId: string): boolean {
+    return this.waiting.has(jobId);
   }
 
   /** All that wait, to be committed together. */
@@ -60,16 +72,16 @@ export class CommitBatch {
     return this.open.has(jobId);
   }
 
-  settle(jobId: string, committed: boolean): void {
+  settle(jobId: string, outcome: CommitOutcome): void {
     const entry = this.open.get(jobId);
     if (entry === undefined) return;
     this.open.delete(jobId);
     this.onSettle();
-    entry.resolve(committed);
+    entry.resolve(outcome);
   }
 
   /** Nothing is known of the rest, so it counts as not committed. */
   settleRest(): void {
-    for (const jobId of [...this.open.keys()]) this.settle(jobId, false);
+    for (const jobId of [...this.open.keys()]) this.settle(jobId, "lost");
   }
 }

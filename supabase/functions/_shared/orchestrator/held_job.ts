@@ -42,6 +42,11 @@ export class HeldJob {
     return this.events.some((event) => event.type === "messages");
   }
 
+  /** The job was given a slot. */
+  take(slot: string): void {
+    this.job = { ...this.job, held_slots: [...this.job.held_slots, slot] };
+  }
+
   /** The attempt that was out is over. */
   recall(): void {
     this.sent = null;

@@ -8,18 +8,23 @@ import type {
   UnreadableJob,
 } from "../contracts/turn.ts";
 import type { Decision, Delivery, Effect } from "../engine/decision.ts";
-import { failJob, plan, releaseJob } from "../engine/plan.ts";
+import { releaseJob } from "../engine/plan.ts";
 import type { Log } from "../log.ts";
 import type { EngineStore } from "../store/engine_store.ts";
 import type { Catalog, Definitions } from "./catalog.ts";
 import type { Clock } from "./clock.ts";
-import { type CommitBatch, CommitQueue } from "./commit_queue.ts";
+import { type CommitBatch, type CommitOutcome, CommitQueue } from "./commit_queue.ts";
 import type { OrchestratorConfig } from "./config.ts";
 import type { DeliveryEnd, Dispatcher } from "./dispatcher.ts";
+import { Families, type FamilyNews } from "./families.ts";
 import { type HeldEvent, HeldJob } from "./held_job.ts";
 import { Lanes } from "./lanes.ts";
+import { logContext } from "./log_context.ts";
 import { Outbox } from "./outbox.ts";
+import { planHeld } from "./plan_held.ts";
+import { emptySummary, type RunSummary } from "./run_summary.ts";
 import { Schedule } from "./schedule.ts";
+import { type KnownScopes, type Scopes, spawnedScope } from "./scopes.ts";
 import { Signal } from "./signal.ts";
 import { taskOf } from "./task_of.ts";
 import { callbackToken } from "./token.ts";
@@ -36,27 +41,16 @@ export interface RunDependencies {
   store: EngineStore;
   dispatcher: Dispatcher;
   catalog: Catalog;
+  scopes: Scopes;
   clock: Clock;
   config: OrchestratorConfig;
   log: Log;
   /** Uniform in [0, 1). */
   random: () => number;
+  /** A fresh UUID. */
+  newId: () => string;
   /** Names the run; its lease token. */
   runId: string;
-}
-
-/** What a run has done. */
-export interface RunSummary {
-  run_id: string;
-  claimed: number;
-  /** Attempts that were settled. */
-  steps: number;
-  completed: number;
-  failed: number;
-  turns: number;
-  /** Calls of executors. */
-  calls: number;
-  duration_ms: number;
 }
 
 /**
@@ -70,6 +64,7 @@ export class Run {
   private readonly commits = new CommitQueue(() => this.planning++);
   private readonly outbox: Outbox;
   private readonly lanes = new Lanes();
+  private readonly families = new Families();
   private readonly schedule: Schedule;
   private readonly signal = new Signal();
   /** Jobs that are being planned right now; tasks and commits leave when none is. */
@@ -83,16 +78,7 @@ export class Run {
     this.deps = deps;
     this.outbox = new Outbox(deps.dispatcher);
     this.schedule = new Schedule(deps.config, deps.clock.elapsed());
-    this.summary = {
-      run_id: deps.runId,
-      claimed: 0,
-      steps: 0,
-      completed: 0,
-      failed: 0,
-      turns: 0,
-      calls: 0,
-      duration_ms: 0,
-    };
+    this.summary = emptySummary(deps.runId);
   }
 
   /** Whether the run still takes on work: a kick then needs no run of its own. */
@@ -157,9 +143,9 @@ export class Run {
   }
 
   private async turn(now: number): Promise<void> {
-    const { config, catalog, clock, runId } = this.deps;
+    const { config, catalog, scopes, clock, runId } = this.deps;
     const batch = this.commits.take();
-    const known = catalog.known;
+    const known = { definitions: catalog.known, scopes: scopes.known };
     const accepting = this.isAccepting;
     const remaining = this.held.size - batch.ending;
     const claim = accepting ? Math.max(config.slots - remaining, 0) : 0;
@@ -170,7 +156,8 @@ export class Run {
       in_flight: remaining,
       writes: batch.writes.map((write) => this.afterMail(write)),
       extend: this.schedule.isExtendDue(now) ? this.out(batch) : [],
-      known_definitions: [...known.keys()],
+      known_definitions: [...known.definitions.keys()],
+      known_scopes: [...known.scopes.keys()],
       catalog_revision: catalog.revision,
       look_ahead: this.schedule.looksAhead(remaining, batch.writes),
       leaving: remaining === 0 && this.schedule.mayLeave(now, batch.writes.length, accepting),
@@ -197,17 +184,20 @@ export class Run {
   private afterMail(write: JobWrite): JobWrite {
     const { job } = write;
     const parks = job.status === "pending" || job.status === "waiting" ||
-      job.status === "awaiting_retry";
+      job.status === "awaiting_retry" || job.status === "paused";
     if (!parks || !this.held.get(job.job_id)?.hasMail) return write;
     const next_run_at = new Date(this.deps.clock.now()).toISOString();
     return { ...write, job: { ...job, next_run_at } };
   }
 
-  private take(reply: TurnReply, batch: CommitBatch, known: Definitions): void {
-    const { catalog } = this.deps;
+  private take(reply: TurnReply, batch: CommitBatch, known: Known): void {
+    const { catalog, scopes } = this.deps;
     catalog.update(reply);
+    for (const scope of reply.scopes) scopes.add(scope);
     this.during(() => {
-      for (const { job_id, committed } of reply.results) batch.settle(job_id, committed);
+      for (const { job_id, committed, admitted = true } of reply.results) {
+        batch.settle(job_id, committed ? admitted ? "committed" : "parked" : "lost");
+      }
       batch.settleRest();
       for (const id of reply.extended.lost) this.lose(id);
       for (const { job_id, messages } of [...reply.woken, ...reply.extended.woken]) {
@@ -215,16 +205,27 @@ export class Run {
       }
       for (const job of reply.claimed) this.hold(job, known);
       for (const job of reply.unreadable) this.giveUp(job);
+      const parents = batch.writes.filter(({ spawn }) => spawn?.lease).map(({ job }) => job.job_id);
+      for (const { parentId } of this.families.incomplete(parents)) this.scatter(parentId);
     });
     catalog.trim();
+    scopes.trim();
   }
 
-  private hold({ messages, ...job }: ClaimedJob, known: Definitions): void {
+  private hold({ messages, ...job }: ClaimedJob, known: Known): void {
+    const { catalog, scopes } = this.deps;
     // An own lease that ran out and was claimed again: what is out belongs to the past.
     const past = this.held.get(job.job_id);
     if (past !== undefined) this.drop(past);
-    const held = new HeldJob(job, this.deps.catalog.definitionOf(job, known));
+    const around = scopes.around(job, known.scopes);
+    const held = new HeldJob(
+      around === null ? job : { ...job, around },
+      around === null
+        ? errorInfo("internal", `Scope ${job.scope} did not come with its job`)
+        : catalog.definitionOf(job, known.definitions),
+    );
     this.held.set(job.job_id, held);
+    this.families.join(job);
     this.summary.claimed++;
     for (const { id } of messages) held.heard.add(id);
     this.happen(held, { type: "claimed", messages });
@@ -270,63 +271,80 @@ export class Run {
   }
 
   private async decide(held: HeldJob, event: HeldEvent): Promise<void> {
-    const decision = await this.plan(held, event);
+    const planned = await planHeld(this.deps, held, event);
     if (held.released) return;
-    if (!await this.commit(held, decision)) return this.drop(held);
+    const decision = this.keepFamily(held, planned);
+    if (held.released) return;
+    const outcome = await this.commit(held, decision);
+    if (outcome === "lost") this.scatterFamilyOf(held);
+    if (outcome !== "committed") return this.drop(held);
     if (held.released) return;
     held.job = decision.job;
-    await this.apply(held, decision.effect);
+    await this.apply(held, decision);
   }
 
-  private async plan(held: HeldJob, event: HeldEvent): Promise<Decision> {
-    const { clock, random, catalog, config, log } = this.deps;
-    const now = clock.now();
-    const { definition } = held;
-    if ("code" in definition) return failJob(held.job, now, definition);
-    try {
-      return await plan(
-        {
-          definition,
-          transformers: catalog.transformers,
-          now,
-          random: random(),
-          maxRedeliveries: config.maxRedeliveries,
-        },
-        held.job,
-        event.type === "messages"
-          ? { ...event, sent: held.sent ?? { input: null, startedAt: now } }
-          : event,
-      );
-    } catch (error) {
-      log.error("plan_failed", { job_id: held.job.job_id, event: event.type, error });
-      return failJob(
-        held.job,
-        now,
-        errorInfo("internal", "The engine could not go on with the job"),
-      );
+  /** Keeps a parent whose children can run here, and tells it when the last of them has ended. */
+  private keepFamily(held: HeldJob, decision: Decision): Decision {
+    const { write, effect } = decision;
+    if (write === null) return decision;
+    const scope = spawnedScope(decision.job, write);
+    if (scope !== null) this.deps.scopes.add(scope);
+    const { job_id } = held.job;
+    if (effect.type !== "keep") this.families.dissolve(job_id);
+    const room = this.isAccepting ? this.deps.config.slots - this.held.size : 0;
+    if (Families.fits(write, room)) {
+      return { ...decision, write: this.families.adopt(write), effect: { type: "keep" } };
     }
+    const news = this.families.notice(held.job, write);
+    if (news !== null) this.tellParent(news);
+    return decision;
   }
 
-  /** Makes a decision durable; false when the job is not ours any more. */
-  private async commit(held: HeldJob, { write, effect }: Decision): Promise<boolean> {
-    if (write === null) return true;
+  private tellParent(news: FamilyNews): void {
+    const { parentId } = news.family;
+    if (news.type === "scattered") return this.scatter(parentId);
+    this.families.dissolve(parentId);
+    const parent = this.held.get(parentId);
+    // Planned now, so that its decision goes into the turn that commits the last child's end.
+    if (parent !== undefined) this.happen(parent, { type: "children", ends: news.ends });
+  }
+
+  private scatterFamilyOf({ job }: HeldJob): void {
+    const family = this.families.familyOf(job.job_id);
+    if (family !== undefined) this.scatter(family.parentId);
+  }
+
+  private scatter(parentId: string): void {
+    this.families.dissolve(parentId);
+    const parent = this.held.get(parentId);
+    if (parent !== undefined) this.happen(parent, { type: "scattered" });
+  }
+
+  /** Makes a decision durable. */
+  private async commit(held: HeldJob, { write, effect }: Decision): Promise<CommitOutcome> {
+    if (write === null) return "committed";
     if (effect.type === "release") held.recall();
     this.summary.steps += write.steps.length;
     const outcome = this.commits.add(write);
     // Not planning while it waits: the turn that commits it comes when nobody is.
     this.done();
-    const committed = await outcome;
-    if (committed && write.job.status === "completed") this.summary.completed++;
-    if (committed && write.job.status === "failed") this.summary.failed++;
-    return committed;
+    const became = await outcome;
+    if (became === "committed" && write.job.status === "completed") this.summary.completed++;
+    if (became === "committed" && write.job.status === "failed") this.summary.failed++;
+    return became;
   }
 
-  private async apply(held: HeldJob, effect: Effect): Promise<void> {
+  private async apply(held: HeldJob, { effect, write }: Decision): Promise<void> {
     switch (effect.type) {
       case "dispatch":
         return await this.send(held, effect.delivery);
       case "again":
         return this.happen(held, { type: "again" });
+      case "admit": {
+        const admission = write?.job.admission;
+        if (admission?.kind === "slot") held.take(admission.key);
+        return this.happen(held, { type: "admitted" });
+      }
       case "keep":
         return;
       case "release":
@@ -376,7 +394,7 @@ export class Run {
   private async leave(held: HeldJob, now: number): Promise<void> {
     // Or the next turn would claim it again.
     this.schedule.stop();
-    await this.commit(held, releaseJob(held.job, now));
+    await this.commit(held, this.keepFamily(held, releaseJob(held.job, now)));
     this.handOverDue = true;
     this.drop(held);
   }
@@ -410,6 +428,8 @@ export class Run {
     if (this.held.get(job_id) !== held) return;
     this.held.delete(job_id);
     this.commits.withdraw(job_id);
+    this.families.dissolve(job_id);
+    if (!this.families.hasEnded(job_id)) this.scatterFamilyOf(held);
   }
 
   private lose(jobId: string): void {
@@ -440,14 +460,8 @@ export class Run {
   }
 }
 
-function logContext({ job }: HeldJob, { attempt, transformer }: Delivery) {
-  return {
-    job_id: job.job_id,
-    workflow_id: job.workflow_id,
-    step_id: attempt.step_id,
-    visit: attempt.visit,
-    attempt: attempt.attempt,
-    transformer_id: transformer.id,
-    trace_id: job.trace_id.replaceAll("-", ""),
-  };
+/** What the caller of a turn had when it called. */
+interface Known {
+  readonly definitions: Definitions;
+  readonly scopes: KnownScopes;
 }

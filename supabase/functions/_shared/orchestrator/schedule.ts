@@ -130,9 +130,11 @@ export class Schedule {
     const batch = request.writes.length + reply.claimed.length;
     if (batch >= BUSY_BATCH) this.owedLookAt = now + SETTLE_MS;
     if (request.claim > 0 && reply.claimed.length >= request.claim) this.lookRequested = true;
-    if (!request.look_ahead || reply.claimed.length > 0) return;
-    this.nextLookAt = this.lookFor(now, reply);
-    this.parked = this.nextLookAt !== Infinity;
+    if (request.look_ahead && reply.claimed.length === 0) {
+      this.nextLookAt = this.lookFor(now, reply);
+      this.parked = this.nextLookAt !== Infinity;
+    }
+    if (reply.events_left) this.nextLookAt = Math.min(this.nextLookAt, now + LOCKED_RETRY_MS);
   }
 
   private lookFor(now: number, { now: databaseNow, next_run_at }: TurnReply): number {

@@ -10,6 +10,7 @@ import { createClock } from "./clock.ts";
 import { readOrchestratorConfig } from "./config.ts";
 import { createHttpDispatcher } from "./http_dispatcher.ts";
 import { Run } from "./run.ts";
+import { Scopes } from "./scopes.ts";
 import { OrchestratorService } from "./service.ts";
 
 /** Time limit of one call of the database, in ms: above its own statement timeout. */
@@ -90,9 +91,11 @@ function prepare(name: string, read?: ReadVariable): { service: OrchestratorServ
       log,
     }),
     catalog: new Catalog(),
+    scopes: new Scopes(),
     clock: createClock(() => performance.now(), Date.now()),
     config,
     random: Math.random,
+    newId: () => crypto.randomUUID(),
   };
   const service = new OrchestratorService(() => {
     const runId = crypto.randomUUID();

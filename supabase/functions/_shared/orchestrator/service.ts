@@ -1,4 +1,5 @@
-import type { Run, RunSummary } from "./run.ts";
+import type { Run } from "./run.ts";
+import type { RunSummary } from "./run_summary.ts";
 
 /** What the service needs of a run. */
 export type ServiceRun = Pick<Run, "isAccepting" | "kick" | "work">;

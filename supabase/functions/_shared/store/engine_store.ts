@@ -51,6 +51,15 @@ export function turnArgument({ writes, ...rest }: TurnRequest): { p_turn: unknow
     consumed: writes.flatMap((write) =>
       write.consumed.map((id) => ({ job_id: write.job.job_id, id }))
     ),
+    spawns: writes.flatMap(({ spawn }) => spawn ?? []),
+    child_messages: writes.flatMap(({ childMessage }) => childMessage ?? []),
+    reopenings: writes.flatMap(({ reopening }) => reopening ?? []),
+    subscriptions: writes.flatMap(({ subscription }) => subscription ?? []),
+    unsubscribed: writes.flatMap(({ unsubscribe, job }) => unsubscribe ? job.job_id : []),
+    approvals: writes.flatMap(({ approval }) => approval ?? []),
+    closed_approvals: writes.flatMap(({ closeApproval, job }) =>
+      closeApproval === undefined ? [] : { job_id: job.job_id, status: closeApproval }
+    ),
   };
   return { p_turn: { ...rest, commit } };
 }

@@ -21,13 +21,13 @@ Deno.test("take() takes all that wait and leaves nothing", async () => {
   assert.equal(batch.ending, 1);
   assert.ok(batch.has("a") && !batch.has("c"));
   const later = queue.add(aWrite("a"));
-  batch.settle("a", true);
-  batch.settle("b", false);
-  assert.deepEqual(await Promise.all(outcomes), [true, false]);
+  batch.settle("a", "committed");
+  batch.settle("b", "lost");
+  assert.deepEqual(await Promise.all(outcomes), ["committed", "lost"]);
   assert.equal(settled.count, 2);
   assert.equal(queue.size, 1);
-  queue.take().settle("a", true);
-  assert.equal(await later, true);
+  queue.take().settle("a", "committed");
+  assert.equal(await later, "committed");
 });
 
 Deno.test("ending counts every job that the commit lets go", () => {
@@ -41,10 +41,10 @@ Deno.test("settle() tells an outcome once and passes over jobs that it does not 
   const { queue, settled } = aQueue();
   const outcome = queue.add(aWrite("a"));
   const batch = queue.take();
-  batch.settle("b", true);
-  batch.settle("a", true);
-  batch.settle("a", false);
-  assert.equal(await outcome, true);
+  batch.settle("b", "committed");
+  batch.settle("a", "committed");
+  batch.settle("a", "lost");
+  assert.equal(await outcome, "committed");
   assert.equal(settled.count, 1);
   assert.ok(!batch.has("a"));
 });
@@ -53,10 +53,10 @@ Deno.test("settleRest() counts what nothing is known of as not committed", async
   const { queue, settled } = aQueue();
   const outcomes = ["a", "b", "c"].map((id) => queue.add(aWrite(id)));
   const batch = queue.take();
-  batch.settle("b", true);
+  batch.settle("b", "committed");
   batch.settleRest();
   batch.settleRest();
-  assert.deepEqual(await Promise.all(outcomes), [false, true, false]);
+  assert.deepEqual(await Promise.all(outcomes), ["lost", "committed", "lost"]);
   assert.equal(settled.count, 3);
 });
 
@@ -67,8 +67,8 @@ Deno.test("withdraw() takes back what waits, but not what is under way", async (
   const waiting = queue.add(aWrite("a"));
   queue.withdraw("a");
   queue.withdraw("a");
-  assert.equal(await waiting, false);
+  assert.equal(await waiting, "lost");
   assert.deepEqual([queue.size, settled.count], [0, 1]);
-  batch.settle("a", true);
-  assert.equal(await underWay, true);
+  batch.settle("a", "committed");
+  assert.equal(await underWay, "committed");
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { RunSummary } from "../../../../supabase/functions/_shared/orchestrator/run.ts";
+import type { RunSummary } from "../../../../supabase/functions/_shared/orchestrator/run_summary.ts";
 import {
   OrchestratorService,
   type ServiceRun,

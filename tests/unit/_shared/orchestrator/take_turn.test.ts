@@ -59,12 +59,14 @@ function emptyReply({ writes }: TurnRequest): TurnReply {
     woken: [],
     extended: { lost: [], woken: [] },
     claimed: [],
+    scopes: [],
     unreadable: [],
     definitions: [],
     catalog_revision: 1,
     transformers: null,
     callback_secret: null,
     next_run_at: null,
+    events_left: false,
   };
 }
 
@@ -83,6 +85,10 @@ function aWrite(job_id: string): JobWrite {
       redeliveries: 0,
       final_result: "bad",
       error: null,
+      spawned: null,
+      max_failed_children: null,
+      awaits_children: false,
+      admission: null,
     },
     steps: [{ job_id } as JobWrite["steps"][number]],
     events: [{ job_id, type: "redelivered", step_id: "one", data: {} }],
@@ -99,6 +105,7 @@ function aRequest(...ids: string[]): TurnRequest {
     writes: ids.map(aWrite),
     extend: ["e"],
     known_definitions: [],
+    known_scopes: [],
     catalog_revision: 1,
     look_ahead: true,
     leaving: true,

@@ -45,6 +45,7 @@ const REQUEST: TurnRequest = {
   writes: [],
   extend: ["e"],
   known_definitions: ["w@1"],
+  known_scopes: [],
   catalog_revision: null,
   look_ahead: true,
   leaving: false,
@@ -56,12 +57,14 @@ const REPLY: TurnReply = {
   woken: [],
   extended: { lost: [], woken: [] },
   claimed: [],
+  scopes: [],
   unreadable: [],
   definitions: [],
   catalog_revision: 1,
   transformers: null,
   callback_secret: null,
   next_run_at: null,
+  events_left: false,
 };
 
 function aWrite(job_id: string, ids: number[]): JobWrite {
@@ -74,7 +77,10 @@ function aWrite(job_id: string, ids: number[]): JobWrite {
 }
 
 Deno.test("turnArgument() has the writes of all jobs as flat lists", () => {
-  const writes = [aWrite("a", [1, 2]), aWrite("b", [])];
+  const writes: JobWrite[] = [
+    aWrite("a", [1, 2]),
+    { ...aWrite("b", []), unsubscribe: true, closeApproval: "expired" },
+  ];
   const { writes: _writes, ...rest } = REQUEST;
   assert.deepEqual(turnArgument({ ...REQUEST, writes }), {
     p_turn: {
@@ -84,6 +90,13 @@ Deno.test("turnArgument() has the writes of all jobs as flat lists", () => {
         steps: [{ job_id: "a", step_id: "one" }, { job_id: "b", step_id: "one" }],
         events: [{ job_id: "a", type: "redelivered" }, { job_id: "b", type: "redelivered" }],
         consumed: [{ job_id: "a", id: 1 }, { job_id: "a", id: 2 }],
+        spawns: [],
+        child_messages: [],
+        reopenings: [],
+        subscriptions: [],
+        unsubscribed: ["b"],
+        approvals: [],
+        closed_approvals: [{ job_id: "b", status: "expired" }],
       },
     },
   });
@@ -107,6 +120,8 @@ Deno.test("turn() reads what the database answers", async () => {
     previous_step: null,
     visits: {},
     handling_error: false,
+    paused: false,
+    events: {},
   });
   assert.deepEqual(lines, []);
 });

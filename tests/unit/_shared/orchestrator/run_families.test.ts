@@ -1,0 +1,246 @@
+import assert from "node:assert/strict";
+import type {
+  ClaimedJob,
+  JobWrite,
+} from "../../../../supabase/functions/_shared/contracts/turn.ts";
+import {
+  aJob,
+  aMessage,
+  claimReply,
+  completed,
+  ManualEngine,
+  type Turn,
+} from "../../../support/manual_engine.ts";
+
+/** Two branches of one task each, and a step after them. */
+const FAN = {
+  start_step: "fan",
+  steps: {
+    fan: {
+      type: "parallel",
+      branches: {
+        left: { start_step: "work", steps: { work: { transformer_id: "echo" } } },
+        right: { start_step: "work", steps: { work: { transformer_id: "echo" } } },
+      },
+      next_step: "after",
+    },
+    after: { transformer_id: "echo", input_map: "$.fan.output" },
+  },
+};
+
+/** A map over 17 items: more than a run takes along with their parent. */
+const WIDE = {
+  start_step: "each",
+  steps: {
+    each: {
+      type: "map",
+      items: { $literal: Array.from({ length: 17 }, (_, i) => i) },
+      transformer_id: "echo",
+      max_concurrency: 0,
+    },
+  },
+};
+
+/** An engine that has just been asked to start the children of a job. */
+async function spawning(definition: unknown) {
+  const engine = new ManualEngine();
+  const parent = aJob({ current_step_id: (definition as { start_step: string }).start_step });
+  const turn = await engine.turns.next();
+  turn.reply({
+    ...claimReply(parent),
+    definitions: [{ workflow_id: parent.workflow_id, version: 1, definition }],
+  });
+  const spawn = await engine.turns.next();
+  return { engine, parent, spawn };
+}
+
+/** The children that a commit starts, as they are leased with it. */
+function childrenOf(parent: ClaimedJob, { request }: Turn): ClaimedJob[] {
+  const spawn = request.writes[0]?.spawn;
+  assert.ok(spawn);
+  return spawn.children.map(({ index, branch, start_step }) =>
+    aJob({
+      workflow_id: parent.workflow_id,
+      user_id: parent.user_id,
+      current_step_id: start_step ?? "",
+      parent_job_id: parent.job_id,
+      parent_step_id: spawn.step_id,
+      parent_visit: spawn.visit,
+      item_index: index,
+      branch: branch ?? null,
+      scope: `${parent.job_id}:${spawn.step_id}:${spawn.visit}`,
+      depth: 1,
+      version: 2,
+    })
+  );
+}
+
+function writeOf({ request }: Turn, job: ClaimedJob): JobWrite {
+  const write = request.writes.find((write) => write.job.job_id === job.job_id);
+  assert.ok(write, `nothing was written of ${job.job_id}`);
+  return write;
+}
+
+Deno.test("Run commits the last child's end together with what its parent does next", async () => {
+  const { engine, parent, spawn } = await spawning(FAN);
+  const { job, spawn: children } = writeOf(spawn, parent);
+  assert.equal(job.status, "running", "the parent is kept");
+  assert.equal(children?.lease, true);
+  const [left, right] = childrenOf(parent, spawn);
+  assert.ok(left && right);
+  spawn.reply({ claimed: [left, right] });
+
+  const tasks = [await engine.tasks.next(), await engine.tasks.next()];
+  assert.equal(engine.calls.length, 1, "both tasks travel in one call");
+  for (const [i, task] of tasks.entries()) task.end(completed(`from ${i}`));
+
+  const joining = await engine.turns.next();
+  assert.equal(joining.request.writes.length, 3);
+  assert.equal(writeOf(joining, left).job.status, "completed");
+  assert.equal(writeOf(joining, right).job.status, "completed");
+  const joined = writeOf(joining, parent);
+  assert.equal(joined.job.current_step_id, "after");
+  assert.equal(joined.job.status, "running");
+  assert.deepEqual(joined.steps[0]?.output, { left: "from 0", right: "from 1" });
+  joining.reply();
+
+  const after = await engine.tasks.next();
+  assert.deepEqual(after.task.input, { left: "from 0", right: "from 1" });
+  await engine.end();
+});
+
+Deno.test("Run tells a parent that is kept when the last child ends in a later turn", async () => {
+  const { engine, parent, spawn } = await spawning(FAN);
+  const [left, right] = childrenOf(parent, spawn);
+  assert.ok(left && right);
+  spawn.reply({ claimed: [left, right] });
+  const [first, second] = [await engine.tasks.next(), await engine.tasks.next()];
+  second.end(completed(2));
+  const one = await engine.turns.next();
+  assert.deepEqual(one.request.writes.map(({ job }) => job.job_id), [right.job_id]);
+  first.end(completed(1)); // while the other's end is on its way
+  one.reply();
+  const joining = await engine.turns.next();
+  assert.equal(joining.request.writes.length, 2);
+  assert.deepEqual(writeOf(joining, parent).steps[0]?.output, { left: 1, right: 2 });
+  joining.reply();
+  await engine.tasks.next();
+  await engine.end();
+});
+
+Deno.test("Run parks a parent one of whose children parks", async () => {
+  const { engine, parent, spawn } = await spawning(FAN);
+  const [left, right] = childrenOf(parent, spawn);
+  assert.ok(left && right);
+  spawn.reply({ claimed: [left, right] });
+  const task = await engine.tasks.next();
+  const error = { code: "timeout", message: "too slow", retryable: true } as const;
+  task.end({ type: "result", result: { status: "failed", error } });
+  const parking = await engine.turns.next();
+  assert.equal(writeOf(parking, left).job.status, "awaiting_retry");
+  const { job } = writeOf(parking, parent);
+  assert.equal(job.status, "waiting");
+  assert.equal(job.awaits_children, true);
+  assert.equal(job.max_failed_children, 0);
+  parking.reply();
+  await engine.end();
+});
+
+Deno.test("Run parks a parent as soon as too many children have failed", async () => {
+  const { engine, parent, spawn } = await spawning(FAN);
+  const [left, right] = childrenOf(parent, spawn);
+  assert.ok(left && right);
+  spawn.reply({ claimed: [left, right] });
+  const task = await engine.tasks.next();
+  const error = { code: "http_4xx", message: "no", retryable: false } as const;
+  task.end({ type: "result", result: { status: "failed", error } });
+  const parking = await engine.turns.next();
+  assert.equal(writeOf(parking, left).job.status, "failed");
+  assert.equal(writeOf(parking, parent).job.status, "waiting");
+  parking.reply();
+  await engine.end();
+});
+
+Deno.test("Run parks a parent whose children did not all come with the commit", async () => {
+  const { engine, parent, spawn } = await spawning(FAN);
+  const [left] = childrenOf(parent, spawn);
+  assert.ok(left);
+  spawn.reply({ claimed: [left] });
+  const parking = await engine.turns.next();
+  assert.equal(writeOf(parking, parent).job.status, "waiting");
+  parking.reply();
+  await engine.tasks.next();
+  await engine.end();
+});
+
+Deno.test("Run parks a parent one of whose children it has lost", async () => {
+  const { engine, parent, spawn } = await spawning(FAN);
+  const [left, right] = childrenOf(parent, spawn);
+  assert.ok(left && right);
+  spawn.reply({ claimed: [left, right] });
+  await engine.tasks.next();
+  engine.run.kick("message");
+  const extension = await engine.turns.next();
+  extension.reply({ extended: { lost: [left.job_id], woken: [] } });
+  const parking = await engine.turns.next();
+  assert.equal(writeOf(parking, parent).job.status, "waiting");
+  parking.reply();
+  await engine.end();
+});
+
+Deno.test("Run has the children of a cancelled parent cancelled, and parks it until they are", async () => {
+  const { engine, parent, spawn } = await spawning(FAN);
+  const [left, right] = childrenOf(parent, spawn);
+  assert.ok(left && right);
+  spawn.reply({ claimed: [left, right] });
+  await engine.tasks.next();
+  engine.run.kick("message");
+  const extension = await engine.turns.next();
+  const messages = [aMessage("cancel", { payload: { reason: "enough" } })];
+  extension.reply({ extended: { lost: [], woken: [{ job_id: parent.job_id, messages }] } });
+  const parking = await engine.turns.next();
+  const { job, childMessage } = writeOf(parking, parent);
+  assert.deepEqual(childMessage, { job_id: parent.job_id, kind: "cancel", reason: "enough" });
+  assert.equal(job.status, "waiting");
+  assert.equal(job.awaits_children, true);
+  assert.equal(job.state.ending?.status, "cancelled");
+  parking.reply();
+  await engine.end();
+});
+
+Deno.test("Run leaves many children to whoever has room for them", async () => {
+  const { engine, parent, spawn } = await spawning(WIDE);
+  const { job, spawn: children } = writeOf(spawn, parent);
+  assert.equal(job.status, "waiting");
+  assert.equal(children?.lease, false);
+  spawn.reply();
+  await engine.end();
+});
+
+Deno.test("Run drops a job that was not given what it asked for, and goes on with one that was", async () => {
+  const definition = {
+    start_step: "one",
+    steps: { one: { transformer_id: "echo" } },
+    concurrency: { max_running: 1 },
+  };
+  const engine = new ManualEngine();
+  const [a, b] = [aJob(), aJob()];
+  const turn = await engine.turns.next();
+  turn.reply({
+    ...claimReply(a, b),
+    definitions: [{ workflow_id: a.workflow_id, version: 1, definition }],
+  });
+  const asking = await engine.turns.next();
+  const key = `workflow:${a.workflow_id}`;
+  assert.deepEqual(writeOf(asking, a).job.admission, { kind: "slot", key, capacity: 1 });
+  asking.reply({
+    results: [
+      { job_id: a.job_id, committed: true, admitted: true },
+      { job_id: b.job_id, committed: true, admitted: false },
+    ],
+  });
+  const task = await engine.tasks.next();
+  assert.equal(task.task.job_id, a.job_id);
+  assert.deepEqual(engine.tasks.left, []);
+  await engine.end();
+});
