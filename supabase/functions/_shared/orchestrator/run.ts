@@ -7,7 +7,7 @@ import type {
   TurnRequest,
   UnreadableJob,
 } from "../contracts/turn.ts";
-import type { Decision, Delivery, Effect } from "../engine/decision.ts";
+import type { Decision, Delivery } from "../engine/decision.ts";
 import { releaseJob } from "../engine/plan.ts";
 import type { Log } from "../log.ts";
 import type { EngineStore } from "../store/engine_store.ts";
