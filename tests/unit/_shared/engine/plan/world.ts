@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { errorInfo } from "../../../../../supabase/functions/_shared/contracts/errors.ts";
 import type {
+  JobCommit,
   JobStatus,
   JobWrite,
   Message,
@@ -42,6 +43,7 @@ export class World {
   now = T0;
   random = 0.5;
   maxRedeliveries = 3;
+  maxPayloadBytes = 1_048_576;
   row: Row = { status: "pending", nextRunAt: T0, writes: [] };
   readonly definition;
   readonly transformers = new Map<string, Transformer>();
@@ -69,6 +71,21 @@ export class World {
       started_at: iso(T0),
       deadline_at: null,
       trace_id: "00000000-0000-4000-8000-000000000003",
+      priority: 5,
+      parent_job_id: null,
+      parent_step_id: null,
+      parent_visit: null,
+      item_index: null,
+      depth: 0,
+      branch: null,
+      item: null,
+      scope: null,
+      open_children: 0,
+      failed_children: 0,
+      slot_key: null,
+      held_slots: [],
+      inherited_slots: [],
+      children: null,
       ...job,
     };
   }
@@ -86,8 +103,16 @@ export class World {
   }
 
   get context(): PlanContext {
-    const { definition, transformers, now, random, maxRedeliveries } = this;
-    return { definition, transformers, now, random, maxRedeliveries };
+    const { definition, transformers, now, random, maxRedeliveries, maxPayloadBytes } = this;
+    return {
+      definition,
+      transformers,
+      now,
+      random,
+      maxRedeliveries,
+      maxPayloadBytes,
+      newId: "00000000-0000-4000-8000-00000000000a",
+    };
   }
 
   message(kind: Message["kind"], more: Partial<Message> = {}): Message {
@@ -109,12 +134,12 @@ export class World {
     const decision = await this.decide(event);
     this.job = stored(decision.job);
     if (decision.write !== null) {
-      const { job } = decision.write;
+      const job = storedCommit(decision.write.job);
       assert.equal(job.version, decision.job.version - 1);
       this.row = {
         status: job.status,
         nextRunAt: job.next_run_at === null ? null : Date.parse(job.next_run_at),
-        writes: [...this.row.writes, decision.write],
+        writes: [...this.row.writes, { ...decision.write, job }],
       };
     }
     return decision;
@@ -202,6 +227,11 @@ function toResult(answer: Exclude<Answer, "crash" | "lost">): AttemptResult {
       ...(answer.retryAfter === undefined ? {} : { retry_after_seconds: answer.retryAfter }),
     }),
   };
+}
+
+/** A commit as it is sent: through JSON. */
+function storedCommit(commit: JobCommit): JobCommit {
+  return JSON.parse(JSON.stringify(commit)) as JobCommit;
 }
 
 /** As it comes back from the database: through JSON, the state parsed anew. */
