@@ -24,15 +24,41 @@ interface TransformerFile {
 interface WorkflowFile {
   id: string;
   description: string;
-  definition: Record<string, unknown>;
+  definition: unknown;
 }
 
 /** The text that supabase/seed.sql is to have. */
 export async function buildSeed(): Promise<string> {
   const transformers = await readAll<TransformerFile>(new URL("transformers/", EXAMPLES));
   const workflows = await readAll<WorkflowFile>(EXAMPLES);
-  return [HEAD, ...transformers.map(insertTransformer), ...workflows.map(insertWorkflow)]
-    .join("\n");
+  const ordered = referencedFirst(workflows);
+  return [HEAD, ...transformers.map(insertTransformer), ...ordered.map(insertWorkflow)].join("\n");
+}
+
+/** A workflow can be registered once those that its steps name are there. */
+function referencedFirst(workflows: readonly WorkflowFile[]): WorkflowFile[] {
+  const byId = new Map(workflows.map((workflow) => [workflow.id, workflow]));
+  const ordered = new Set<WorkflowFile>();
+  const add = (workflow: WorkflowFile, namedBy: readonly string[]): void => {
+    if (namedBy.includes(workflow.id)) {
+      throw new Error(`Examples must not start each other in a circle: ${namedBy.join(", ")}`);
+    }
+    for (const id of workflowsIn(workflow.definition)) {
+      const named = byId.get(id);
+      if (named !== undefined) add(named, [...namedBy, workflow.id]);
+    }
+    ordered.add(workflow);
+  };
+  for (const workflow of workflows) add(workflow, []);
+  return [...ordered];
+}
+
+/** The workflows that a part of a definition names, whatever step or branch it is. */
+function workflowsIn(part: unknown): string[] {
+  if (typeof part !== "object" || part === null) return [];
+  return Object.entries(part).flatMap(([key, value]) =>
+    key === "workflow_id" && typeof value === "string" ? [value] : workflowsIn(value)
+  );
 }
 
 async function readAll<T>(folder: URL): Promise<T[]> {

@@ -10,15 +10,15 @@ import { ownStack } from "../support/stack.ts";
 import { until } from "../support/until.ts";
 import { createUser } from "../support/user.ts";
 import { addUp, type Order, profile } from "./examples/expected.ts";
+import { exampleBytes, exampleFiles, readExample } from "./examples/files.ts";
 
-const EXAMPLES = new URL("../../examples/", import.meta.url);
 const SEED_FILE = new URL("../../supabase/seed.sql", import.meta.url);
 
 const gemini = startFakeGemini();
 globalThis.addEventListener("unload", () => void gemini[Symbol.asyncDispose]());
 const stack = await ownStack({ env: { GEMINI_BASE_URL: gemini.url, GEMINI_API_KEY: FAKE_KEY } });
 const user = await createUser(stack);
-const orders: Order[] = await readJson("data/orders.json");
+const orders: Order[] = await readExample("data/orders.json");
 
 Deno.test("seed.sql is what examples make it", async () => {
   assert.equal(await Deno.readTextFile(SEED_FILE), await buildSeed(), "run `deno task seed`");
@@ -27,24 +27,24 @@ Deno.test("seed.sql is what examples make it", async () => {
 Deno.test("seed.sql registers every example as its file has it", async () => {
   await using db = openDatabase(stack);
   const transformers = await db`select * from transformers order by id`;
-  for (const name of await jsonFiles("transformers/")) {
-    const file = await readJson(`transformers/${name}`);
+  for (const name of await exampleFiles("transformers/")) {
+    const file = await readExample(`transformers/${name}`);
     const row = transformers.find(({ id }) => id === file.id);
     assert.deepEqual({ ...row, ...file }, { ...row }, name);
   }
   const workflows = await db`select id, description, definition from workflows order by id`;
-  for (const name of await jsonFiles("")) {
-    const file = await readJson(name);
+  for (const name of await exampleFiles("")) {
+    const file = await readExample(name);
     assert.deepEqual({ ...workflows.find(({ id }) => id === file.id) }, file, name);
   }
 });
 
 Deno.test("every example has an input of its own", async () => {
-  assert.deepEqual(await jsonFiles("input/"), await jsonFiles(""));
+  assert.deepEqual(await exampleFiles("input/"), await exampleFiles(""));
 });
 
 Deno.test("hello_v1 gives back its payload", async () => {
-  const input = await readJson("input/hello_v1.json");
+  const input = await readExample("input/hello_v1.json");
   const job = await run("hello_v1", input);
   assert.equal(job.status, "completed");
   assert.deepEqual(job.final_result, { result: input.payload });
@@ -144,7 +144,7 @@ Deno.test("audio_transcription_v1 transcribes the recording", async () => {
   );
   const [request] = gemini.of("generateContent");
   const sent = request?.json.contents[0].parts.find((part: object) => "inlineData" in part);
-  const recording = await Deno.readFile(new URL("audio/mill-report.mp3", EXAMPLES));
+  const recording = await exampleBytes("audio/mill-report.mp3");
   assert.equal(atob(sent.inlineData.data).length, recording.byteLength);
 });
 
@@ -158,19 +158,6 @@ async function run(workflowId: string, input: unknown): Promise<any> {
     const { body: job } = await call(stack, `get-job/${started.body.job_id}`, { as: user });
     return { done: job.completed_at !== null, value: job };
   }, 30_000);
-}
-
-// deno-lint-ignore no-explicit-any -- each file has a form of its own
-async function readJson(path: string): Promise<any> {
-  return JSON.parse(await Deno.readTextFile(new URL(path, EXAMPLES)));
-}
-
-async function jsonFiles(folder: string): Promise<string[]> {
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(new URL(folder, EXAMPLES))) {
-    if (name.endsWith(".json")) names.push(name);
-  }
-  return names.sort();
 }
 
 function jsonFile(value: unknown) {
