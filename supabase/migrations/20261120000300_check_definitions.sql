@@ -17,7 +17,7 @@ comment on function millrace.target_problems(jsonb, text, jsonb) is
   'What is wrong with a reference to a step: (place, fault) rows.';
 revoke execute on function millrace.target_problems(jsonb, text, jsonb) from public;
 
--- A transformer or a workflow that is named and does not exist, as rows (place, fault).
+-- A transformer, a workflow or a version that is named and does not exist, as rows (place, fault).
 create function millrace.reference_problems(p_workflow_id text, p_place text, p_step jsonb)
 returns table (place text, fault text)
 language sql stable set search_path = ''
@@ -45,9 +45,17 @@ as $$
     else named.reference #>> '{}' is distinct from p_workflow_id and not exists (
       select from public.workflows as w where w.id = named.reference #>> '{}')
   end
+  union all
+  select p_place || '.version',
+    format('no version %s of workflow ''%s''', p_step ->> 'version', w.id)
+  from public.workflows as w
+  where p_step ->> 'type' in ('workflow', 'map') and w.id = p_step ->> 'workflow_id'
+    and w.id is distinct from p_workflow_id and p_step ? 'version'
+    and not exists (select from public.workflow_versions as v
+      where v.workflow_id = w.id and v.version::text = p_step ->> 'version')
 $$;
 comment on function millrace.reference_problems(text, text, jsonb) is
-  'Transformers and workflows that a step names and that do not exist: (place, fault) rows.';
+  'Transformers, workflows and versions that a step names and that do not exist: (place, fault) rows.';
 revoke execute on function millrace.reference_problems(text, text, jsonb) from public;
 
 -- What is wrong within a choice, a wait or a map beyond its keys, as rows (place, fault).

@@ -15,7 +15,7 @@ import { workflowStepSchema } from "./workflow.ts";
 export const DEFAULT_STEP_TYPE = "task";
 
 /** Every step type. A new one is a file beside `task.ts` and a line here. */
-const stepSchemas = [
+export const STEP_SCHEMAS = [
   taskStepSchema,
   choiceStepSchema,
   waitStepSchema,
@@ -30,7 +30,7 @@ const stepSchemas = [
 ] as const;
 
 /** The names of all step types. */
-export const STEP_TYPES: readonly string[] = stepSchemas.flatMap((schema) => [
+export const STEP_TYPES: readonly string[] = STEP_SCHEMAS.flatMap((schema) => [
   ...schema.shape.type.values,
 ]);
 
@@ -40,7 +40,7 @@ export const stepSchema = z.preprocess(
     typeof raw === "object" && raw !== null && !Array.isArray(raw) && !Object.hasOwn(raw, "type")
       ? { ...raw, type: DEFAULT_STEP_TYPE }
       : raw,
-  z.discriminatedUnion("type", stepSchemas),
+  z.discriminatedUnion("type", STEP_SCHEMAS),
 );
 export type Step = z.infer<typeof stepSchema>;
 export type StepType = Step["type"];

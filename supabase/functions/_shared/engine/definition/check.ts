@@ -53,7 +53,8 @@ function compileDefinition(raw: unknown, report: Report): CheckedDefinition | un
   if (count > DEFINITION_LIMITS.steps) {
     report({
       path: "steps",
-      message: `must be at most ${DEFINITION_LIMITS.steps} steps: current number is ${count}`,
+      message:
+        `must be at most ${DEFINITION_LIMITS.steps} steps, those of branches included: current number is ${count}`,
     });
   } else {
     compileGraph(

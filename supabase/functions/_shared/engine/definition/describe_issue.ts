@@ -5,6 +5,8 @@ import { type Problem, show } from "../problem.ts";
 
 type Issue = z.core.$ZodIssue;
 
+const MOST_KEYS_SHOWN = 20;
+
 const NOUNS: Readonly<Record<string, string>> = {
   array: "a list",
   boolean: "true or false",
@@ -70,12 +72,17 @@ function describeValue(issue: Issue, value: unknown): string {
     case "invalid_key":
       return `${issue.issues[0]?.message ?? issue.message}${current}`;
     case "custom":
-      return isRecord(value)
-        ? `${issue.message}: current keys are ${Object.keys(value).join(", ") || "none"}`
-        : `${issue.message}${current}`;
+      return `${issue.message}${isRecord(value) ? currentKeys(value) : current}`;
     default:
       return `${issue.message}${current}`;
   }
+}
+
+function currentKeys(value: Readonly<Record<string, unknown>>): string {
+  const keys = Object.keys(value);
+  return keys.length > MOST_KEYS_SHOWN
+    ? `: current number of keys is ${keys.length}`
+    : `: current keys are ${keys.join(", ") || "none"}`;
 }
 
 function optionsOf(issue: z.core.$ZodIssueInvalidUnion): readonly unknown[] {

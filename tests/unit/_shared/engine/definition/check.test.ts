@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { STEP_TYPES } from "../../../../../supabase/functions/_shared/contracts/definition.ts";
 import {
   checkDefinition,
   printProblems,
 } from "../../../../../supabase/functions/_shared/engine/definition/check.ts";
 import { contextOf } from "../support.ts";
-import { accepted, refused, task, withKeys, withStep } from "./support.ts";
+import { accepted, refused, task, taskOf, withKeys, withStep } from "./support.ts";
 
 /** The smallest form, which must always work exactly as written. */
 const HELLO = {
@@ -24,8 +25,7 @@ Deno.test("checkDefinition() takes the smallest form", async () => {
   const definition = accepted(HELLO);
   assert.equal(definition.start_step, "step1");
   assert.equal(definition.max_step_visits, 1000);
-  const step = definition.steps.get("step1");
-  assert.ok(step);
+  const step = taskOf(definition, "step1");
   assert.deepEqual(step.step, {
     type: "task",
     transformer_id: "echo-transformer",
@@ -87,8 +87,8 @@ Deno.test("checkDefinition() takes every key there is", () => {
   assert.equal(definition.on_error, "d");
   assert.equal(definition.timeout_seconds, 3600);
   assert.ok(definition.steps.get("a")?.when);
-  assert.equal(definition.steps.get("a")?.input?.evaluate(contextOf({})), null);
-  assert.equal(definition.steps.get("b")?.input, null);
+  assert.equal(taskOf(definition, "a").input?.evaluate(contextOf({})), null);
+  assert.equal(taskOf(definition, "b").input, null);
   assert.deepEqual(definition.inputProblems({}), [
     { path: "input_data.x", message: "is required" },
   ]);
@@ -119,8 +119,8 @@ Deno.test("checkDefinition() keeps nothing of what it was given", () => {
   const raw = structuredClone(HELLO);
   const definition = accepted(raw);
   raw.steps.step1.input_map.data = "changed";
-  const step = definition.steps.get("step1")?.step;
-  assert.deepEqual(step?.input_map, { data: "$.job_input.payload" });
+  const { step } = taskOf(definition, "step1");
+  assert.deepEqual(step.input_map, { data: "$.job_input.payload" });
 });
 
 Deno.test("checkDefinition() refuses JSON that is nested too deeply, a circle too", () => {
@@ -183,13 +183,13 @@ Deno.test("printProblems() puts all problems into one text", () => {
 
 Deno.test("checkDefinition() never throws on any JSON", () => {
   const key = fc.constantFrom(
-    ..."start_step steps a b type transformer_id input_map next_step when retry on_error errors output_map input_schema $expr $literal $ref"
+    ..."start_step steps a b type transformer_id input_map next_step when retry on_error errors output_map input_schema $expr $literal $ref choices default branches branch items validate pattern form event output"
       .split(" "),
   );
   const tree = fc.letrec((tie) => ({
     node: fc.oneof(
       fc.jsonValue(),
-      fc.constantFrom("a", "b", "task", "$.a", "{{a}}", "("),
+      fc.constantFrom("a", "b", "$.a", "{{a}}", "(", ...STEP_TYPES),
       fc.array(tie("node"), { maxLength: 3 }),
       fc.dictionary(key, tie("node"), { maxKeys: 5 }),
     ),

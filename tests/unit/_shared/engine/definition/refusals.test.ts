@@ -150,7 +150,7 @@ const REFUSED: [name: string, raw: unknown, problems: string[]][] = [
   ["more steps than fit", {
     start_step: "s0",
     steps: Object.fromEntries(Array.from({ length: 501 }, (_, i) => [`s${i}`, task()])),
-  }, ["steps must be at most 500 steps: current number is 501"]],
+  }, ["steps must be at most 500 steps, those of branches included: current number is 501"]],
 ];
 
 for (const [name, raw, problems] of REFUSED) {
