@@ -180,6 +180,19 @@ comment on function millrace.next_queue_place(uuid, smallint) is
 revoke execute on function millrace.next_queue_place(uuid, smallint) from public;
 grant execute on function millrace.next_queue_place(uuid, smallint) to service_role;
 
+-- A timeout that is none is the engine's to report, as definition_invalid.
+create function millrace.timeout_of(p_definition jsonb) returns double precision
+language sql immutable
+return case
+  when jsonb_typeof(p_definition -> 'timeout_seconds') = 'number'
+    and (p_definition -> 'timeout_seconds')::numeric between 0 and 1e9
+  then (p_definition -> 'timeout_seconds')::double precision
+end;
+comment on function millrace.timeout_of(jsonb) is
+  'timeout_seconds of a definition, null where it has none.';
+revoke execute on function millrace.timeout_of(jsonb) from public;
+grant execute on function millrace.timeout_of(jsonb) to service_role;
+
 -- A new job, however it comes in: pinned to the current version, due at run_at. Security definer, as
 -- the place in the queue depends on the jobs of others.
 create function millrace.prepare_job() returns trigger
@@ -190,13 +203,7 @@ declare
   v_timeout_seconds double precision;
   v_bytes integer;
 begin
-  -- A timeout that is none is the engine's to report, as definition_invalid.
-  select w.version, case
-      when jsonb_typeof(w.definition -> 'timeout_seconds') = 'number'
-        and (w.definition -> 'timeout_seconds')::numeric between 0 and 1e9
-      then (w.definition -> 'timeout_seconds')::double precision
-    end
-  into v_version, v_timeout_seconds
+  select w.version, millrace.timeout_of(w.definition) into v_version, v_timeout_seconds
   from public.workflows w where w.id = new.workflow_id;
   if not found then
     raise exception 'Cannot start job as there is no workflow ''%''', new.workflow_id

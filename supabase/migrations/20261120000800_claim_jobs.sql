@@ -1,5 +1,76 @@
 -- The claim: due jobs to one orchestrator run, each to one only.
 
+-- The scope in which a child runs: what it sees of its parent never changes while it lives, so this
+-- key never means anything else.
+create function millrace.scope_key(p_job_id uuid, p_step_id text, p_visit integer) returns text
+language sql immutable
+return p_job_id::text || ':' || p_step_id || ':' || p_visit::text;
+comment on function millrace.scope_key(uuid, text, integer) is
+  'The key of what the children of one visit of one step see of their parent.';
+revoke execute on function millrace.scope_key(uuid, text, integer) from public;
+grant execute on function millrace.scope_key(uuid, text, integer) to service_role;
+
+-- How large the results of a job's children are as text; more than 16 MiB is said without counting
+-- on. Looked at one by one only where they might be large: repetition takes little room on disk.
+create function millrace.child_results_bytes(p_job_id uuid, p_step_id text, p_visit integer)
+returns bigint
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+declare
+  v_stored bigint;
+  v_bytes bigint := 0;
+  v_next bigint;
+begin
+  select coalesce(sum(pg_column_size(j.final_result)), 0) + coalesce(sum(pg_column_size(j.error)), 0)
+  into v_stored from public.jobs j
+  where j.parent_job_id = p_job_id and j.parent_step_id = p_step_id and j.parent_visit = p_visit;
+  if v_stored <= 4096 or v_stored > 16777216 then
+    return v_stored;
+  end if;
+  for v_next in
+    select coalesce(octet_length(j.final_result::text), 0) + coalesce(octet_length(j.error::text), 0)
+    from public.jobs j
+    where j.parent_job_id = p_job_id and j.parent_step_id = p_step_id and j.parent_visit = p_visit
+  loop
+    v_bytes := v_bytes + v_next;
+    exit when v_bytes > 16777216;
+  end loop;
+  return v_bytes;
+end;
+$$;
+comment on function millrace.child_results_bytes(uuid, text, integer) is
+  'About how many bytes of text the results of the children of one visit are; counted up to 16 MiB.';
+
+create function millrace.child_ends(
+  p_job_id uuid, p_step_id text, p_visit integer, p_open integer
+) returns json
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+begin
+  if p_open = 0 and millrace.child_results_bytes(p_job_id, p_step_id, p_visit) > 16777216 then
+    return null;
+  end if;
+  return (
+    select coalesce(json_agg(json_build_object('job_id', c.id, 'index', c.item_index,
+      'status', c.status, 'result', c.final_result, 'error', c.error) order by c.item_index), '[]')
+    from (
+      select j.id, j.item_index, j.status, j.final_result, j.error from public.jobs j
+      where j.parent_job_id = p_job_id and j.parent_step_id = p_step_id and j.parent_visit = p_visit
+        and (p_open = 0 or j.status in ('failed', 'cancelled'))
+      order by j.item_index
+      limit case when p_open > 0 then 20 end
+    ) as c);
+end;
+$$;
+comment on function millrace.child_ends(uuid, text, integer, integer) is
+  'How the children of one visit ended, by index: all when p_open is 0, else at most 20 that failed; null when the results are more than 16 MiB.';
+revoke execute on function millrace.child_results_bytes(uuid, text, integer),
+  millrace.child_ends(uuid, text, integer, integer) from public;
+grant execute on function millrace.child_results_bytes(uuid, text, integer),
+  millrace.child_ends(uuid, text, integer, integer) to service_role;
+
 -- A job as its new owner needs it, with its mailbox. Read after the lease is taken: a message is
 -- either in here, or its sender saw the lease and has set wake_requested.
 create function millrace.claimed_jobs(p_job_ids uuid[]) returns json
@@ -14,7 +85,18 @@ begin
         'input_data', j.input_data, 'step_data', j.step_data, 'state', j.state,
         'version', j.version, 'redeliveries', j.redeliveries, 'retry_count', j.retry_count,
         'max_retries', j.max_retries, 'created_at', j.created_at, 'started_at', j.started_at,
-        'deadline_at', j.deadline_at, 'trace_id', j.trace_id,
+        'deadline_at', j.deadline_at, 'trace_id', j.trace_id, 'priority', j.priority,
+        'parent_job_id', j.parent_job_id, 'parent_step_id', j.parent_step_id,
+        'parent_visit', j.parent_visit, 'item_index', j.item_index, 'depth', j.depth,
+        'branch', j.branch, 'item', j.item,
+        'scope', case when j.branch is not null then
+          millrace.scope_key(j.parent_job_id, j.parent_step_id, j.parent_visit) end,
+        'open_children', j.open_children, 'failed_children', j.failed_children,
+        'slot_key', j.slot_key, 'held_slots', coalesce(j.held_slots, '{}'),
+        'inherited_slots', coalesce(j.inherited_slots, '{}'),
+        'children', case when j.state #>> '{waiting,kind}' = 'children' then
+          millrace.child_ends(j.id, j.current_step_id, coalesce((j.state ->> 'visit')::integer, 1),
+            j.open_children) end,
         'retry', case when j.next_retry_at is not null then
           json_build_object('at', j.next_retry_at, 'error', j.error) end,
         'messages', coalesce((
@@ -40,17 +122,36 @@ set enable_seqscan = off
 as $$
 declare
   v_fitting uuid[] := '{}';
+  v_parents uuid[] := '{}';
   v_bytes bigint := 0;
   v_job record;
 begin
   for v_job in
-    select listed.id,
-      coalesce(octet_length(j.input_data::text), 0) + octet_length(j.step_data::text) as bytes
+    select listed.id, j.parent_id,
+      coalesce(octet_length(j.input_data::text), 0) + octet_length(j.step_data::text)
+        + coalesce(octet_length(j.item::text), 0)
+        + case when j.state ? 'waiting' then coalesce((
+            select sum(octet_length(m.payload::text)) from public.job_inbox m
+            where m.job_id = listed.id), 0)
+          else 0 end
+        + case when j.open_children = 0 and j.state #>> '{waiting,kind}' = 'children' then
+            millrace.child_results_bytes(listed.id, j.current_step_id,
+              coalesce((j.state ->> 'visit')::integer, 1))
+          else 0 end as bytes
     from unnest(p_job_ids) as listed (id)
     cross join lateral (
-      select jobs.input_data, jobs.step_data from public.jobs where jobs.id = listed.id offset 0
+      select jobs.input_data, jobs.step_data, jobs.item, jobs.state, jobs.open_children,
+        jobs.current_step_id, case when jobs.branch is not null then jobs.parent_job_id end as parent_id
+      from public.jobs where jobs.id = listed.id offset 0
     ) as j
   loop
+    -- With a branch comes its scope, once for all siblings.
+    if v_job.parent_id <> all (v_parents) then
+      v_parents := v_parents || v_job.parent_id;
+      v_bytes := v_bytes + (
+        select coalesce(octet_length(p.input_data::text), 0) + octet_length(p.step_data::text)
+        from public.jobs p where p.id = v_job.parent_id);
+    end if;
     v_bytes := v_bytes + v_job.bytes;
     exit when v_bytes > 16777216 and v_fitting <> '{}';
     v_fitting := v_fitting || v_job.id;
@@ -59,44 +160,76 @@ begin
 end;
 $$;
 comment on function millrace.fitting_jobs(uuid[]) is
-  'The first of these jobs that together are at most 16 MiB as text, at least one.';
+  'The first of these jobs that together are at most about 16 MiB as text, at least one.';
 revoke execute on function millrace.fitting_jobs(uuid[]) from public;
 grant execute on function millrace.fitting_jobs(uuid[]) to service_role;
 
--- Priorities are few, so each is looked up by itself: the index then never walks over the future
--- entries (timers, leases) of a higher priority to reach the due ones of a lower.
-create function public.claim_jobs(
-  p_lease_token uuid, p_limit integer, p_lease_seconds integer default 30
-) returns json
+-- Priorities are few, so each is looked up by itself: an index then never walks over the future
+-- entries (timers, leases) of a higher priority to reach the due ones of a lower. Within a priority
+-- come first the jobs that were begun, up to half of the limit, then those to be started, then the
+-- rest of those begun: neither can hold up the other. Rows are looked up as the outer limit asks for
+-- them, so that nearly none is locked that is not taken.
+create function millrace.due_jobs(p_limit integer, p_now timestamptz) returns uuid[]
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
-set jit = off
 as $$
 declare
-  v_now timestamptz := millrace.now();
-  v_ids uuid[];
+  v_half integer := (p_limit + 1) / 2;
 begin
-  if p_limit is null or p_limit < 0 or p_limit > 10000 then
-    raise exception 'Cannot claim jobs as p_limit must be between 0 and 10000: current value is %', p_limit
-      using errcode = 'MR008';
-  end if;
-  v_ids := array(
+  return array(
     select due.id
     from generate_series(9, 0, -1) as level (priority)
     cross join lateral (
-      select j.id from public.jobs j
-      where j.priority = level.priority and j.next_run_at <= v_now
-      order by j.next_run_at
-      limit p_limit
-      for update skip locked
+      with begun as (
+        select j.id from public.jobs j
+        where j.priority = level.priority and j.next_run_at <= p_now and j.queue_place is null
+        order by j.next_run_at
+        limit v_half
+        for update skip locked
+      )
+      select begun.id from begun
+      union all
+      select queued.id from (
+        select j.id from public.jobs j
+        where j.priority = level.priority and j.queue_place is not null
+        order by j.queue_place, j.next_run_at
+        limit p_limit
+        for update skip locked
+      ) as queued
+      union all
+      select rest.id from (
+        select j.id from public.jobs j
+        where j.priority = level.priority and j.next_run_at <= p_now and j.queue_place is null
+          and (select count(*) from begun) = v_half
+          and j.id <> all (array(select begun.id from begun))
+        order by j.next_run_at
+        limit p_limit
+        for update skip locked
+      ) as rest
     ) as due
     limit p_limit);
+end;
+$$;
+comment on function millrace.due_jobs(integer, timestamptz) is
+  'Locks up to p_limit due jobs that nobody else has locked, in the order in which they are to be claimed.';
+revoke execute on function millrace.due_jobs(integer, timestamptz) from public;
+grant execute on function millrace.due_jobs(integer, timestamptz) to service_role;
+
+create function millrace.lease_jobs(p_lease_token uuid, p_limit integer, p_lease_seconds integer)
+returns uuid[]
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+declare
+  v_now timestamptz := millrace.now();
+  v_ids uuid[] := millrace.due_jobs(p_limit, v_now);
+begin
   if v_ids = '{}' then
-    return '[]'::json;
+    return v_ids;
   end if;
   v_ids := millrace.fitting_jobs(v_ids);
 
@@ -104,6 +237,9 @@ begin
   set status = 'running',
       lease_token = p_lease_token,
       next_run_at = v_now + make_interval(secs => p_lease_seconds),
+      queue_place = null,
+      -- Whoever still needs it asks again.
+      wanted_slot = null,
       wake_requested = false,
       -- A commit counts one: the two cannot be mistaken for each other by a run that claims again
       -- what it has lost, and then sends what it had decided before.
@@ -120,11 +256,28 @@ begin
         where v.workflow_id = j.workflow_id and v.version = j.workflow_version)),
       last_updated_at = v_now
   where j.id = any (v_ids);
+  return v_ids;
+end;
+$$;
+comment on function millrace.lease_jobs(uuid, integer, integer) is
+  'Leases up to p_limit due jobs, and no more than 16 MiB of them, to p_lease_token for p_lease_seconds.';
+revoke execute on function millrace.lease_jobs(uuid, integer, integer) from public;
+grant execute on function millrace.lease_jobs(uuid, integer, integer) to service_role;
 
-  return millrace.claimed_jobs(v_ids);
+create function public.claim_jobs(
+  p_lease_token uuid, p_limit integer, p_lease_seconds integer default 30
+) returns json
+language plpgsql set search_path = ''
+as $$
+begin
+  if p_limit is null or p_limit < 0 or p_limit > 10000 then
+    raise exception 'Cannot claim jobs as p_limit must be between 0 and 10000: current value is %', p_limit
+      using errcode = 'MR008';
+  end if;
+  return millrace.claimed_jobs(millrace.lease_jobs(p_lease_token, p_limit, p_lease_seconds));
 end;
 $$;
 comment on function public.claim_jobs(uuid, integer, integer) is
-  'Leases up to p_limit due jobs, and no more than 16 MiB of them, to p_lease_token for p_lease_seconds, by priority and due time, and answers them with their mailbox. Raises MR008 (limit out of range).';
+  'Leases up to p_limit due jobs, and no more than 16 MiB of them, to p_lease_token for p_lease_seconds, by priority, and answers them with their mailbox. Of one priority, jobs that were begun (by due time) and jobs to be started (round-robin over users) are each sure of half. Raises MR008 (limit out of range).';
 revoke execute on function public.claim_jobs(uuid, integer, integer) from public, anon, authenticated;
 grant execute on function public.claim_jobs(uuid, integer, integer) to service_role;

@@ -1,27 +1,214 @@
 -- The commit: what an orchestrator decided for a batch of jobs, in one transaction and a fixed
--- number of statements.
+-- number of statements. Lock order, here and everywhere: jobs in the order of their ids, then slots in
+-- the order of their keys, then nothing that has to be waited for. So no two commits can deadlock.
 
-create type millrace.job_commit as (
-  job_id uuid,
-  version bigint,
-  status text,
-  current_step_id text,
-  state jsonb,
-  step_data jsonb,
-  next_run_at timestamptz,
-  next_retry_at timestamptz,
-  retry_count integer,
-  redeliveries smallint,
-  final_result jsonb,
-  error jsonb
-);
-comment on type millrace.job_commit is
-  'New columns of one job. step_data holds only the entries that changed; next_run_at is the wish of a job that parks.';
+-- Whether a commit may be written is decided by the update itself: the lease is still the caller's and
+-- nobody has moved the job since it was read.
+create function millrace.write_jobs(
+  p_commits millrace.job_commit[], p_token uuid, p_lease interval, p_consumed bigint[],
+  p_now timestamptz,
+  out applied uuid[], out woken uuid[], out missed uuid[], out freeing uuid[]
+)
+language plpgsql
+set search_path = ''
+as $$
+begin
+  with written as (
+    update public.jobs j
+    set status = c.status,
+        current_step_id = c.current_step_id,
+        state = c.state,
+        step_data = case when c.step_data = '{}' then j.step_data else j.step_data || c.step_data end,
+        lease_token = case when c.status = 'running' then j.lease_token end,
+        next_run_at = case
+          -- Left alone while more than half of the lease remains: the row then stays on its page.
+          when c.status = 'running' then
+            case when j.next_run_at > p_now + p_lease / 2 then j.next_run_at else p_now + p_lease end
+          when c.status in ('completed', 'failed', 'cancelled') then null
+          -- A message came in that this commit does not know of. The rows were locked by a
+          -- statement of its own, so this one sees all that senders have committed before it.
+          when j.wake_requested and exists (
+            select from public.job_inbox m where m.job_id = j.id and m.id <> all (p_consumed))
+            then p_now
+          -- Nobody is left to wake it: its last child ended while the lease was held.
+          when c.awaits_children and c.status = 'waiting' and (
+            j.open_children + coalesce(c.spawned, 0) = 0
+            or (c.spawned is null and j.failed_children > c.max_failed_children)) then p_now
+          else c.next_run_at
+        end,
+        -- Parking answers the request. Otherwise it stands until the last message is consumed, and
+        -- not only until it was told: the answer that tells may be lost.
+        wake_requested = case
+          when not j.wake_requested or c.status in ('pending', 'awaiting_retry', 'waiting', 'paused')
+            then false
+          else exists (
+            select from public.job_inbox m where m.job_id = j.id and m.id <> all (p_consumed))
+        end,
+        open_children = j.open_children + coalesce(c.spawned, 0),
+        failed_children = case when c.spawned is null then j.failed_children else 0 end,
+        max_failed_children = c.max_failed_children,
+        wanted_slot = c.wanted_slot,
+        held_slots = case when c.granted_slot is null then j.held_slots
+          else array_append(j.held_slots, c.granted_slot) end,
+        next_retry_at = c.next_retry_at,
+        retry_count = c.retry_count,
+        redeliveries = c.redeliveries,
+        final_result = c.final_result,
+        error = c.error,
+        error_message = c.error ->> 'message',
+        -- Not before it started, should the server's clock have been set back.
+        completed_at = case when c.status in ('completed', 'failed', 'cancelled')
+          then greatest(p_now, j.started_at) end,
+        version = j.version + 1,
+        last_updated_at = p_now
+    from unnest(p_commits) as c
+    where j.id = c.job_id and j.lease_token = p_token and j.version = c.version
+    returning j.id, j.status, j.wake_requested, j.held_slots
+  )
+  select coalesce(array_agg(w.id), '{}'),
+    coalesce(array_agg(w.id) filter (where w.wake_requested and w.status = 'running'), '{}'),
+    coalesce(array_agg(w.id) filter (where w.wake_requested and w.status <> 'running'), '{}'),
+    coalesce(array_agg(w.id) filter (where w.held_slots is not null
+      and w.status in ('completed', 'failed', 'cancelled')), '{}')
+  into applied, woken, missed, freeing
+  from written w;
+end;
+$$;
+comment on function millrace.write_jobs(millrace.job_commit[], uuid, interval, bigint[], timestamptz) is
+  'Writes the jobs whose lease and version still hold, and answers them; of those, the ones that go on with messages, and the ended ones with messages or with slots.';
 
--- Whether a commit may be written is decided by the update itself: the lease is still the
--- caller's and nobody has moved the job since it was read. Locks are taken in the order of ids,
--- here as everywhere, so that no two batches can deadlock.
-create function public.commit_jobs(p_commit jsonb) returns json
+-- What a commit leaves behind: attempts that ended, events of the history, messages read.
+create function millrace.write_records(p_commit jsonb, p_applied uuid[], p_now timestamptz)
+returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  insert into public.job_steps (job_id, step_id, visit, attempt, status, transformer_id, input,
+    output, error, redeliveries, started_at, ended_at)
+  select s.job_id, s.step_id, s.visit, s.attempt, s.status, s.transformer_id, s.input,
+    s.output, s.error, s.redeliveries, s.started_at, s.ended_at
+  from jsonb_to_recordset(p_commit -> 'steps') as s (job_id uuid, step_id text, visit integer,
+    attempt integer, status text, transformer_id text, input jsonb, output jsonb, error jsonb,
+    redeliveries smallint, started_at timestamptz, ended_at timestamptz)
+  where s.job_id = any (p_applied);
+
+  if p_commit -> 'events' <> '[]' then
+    insert into public.job_events (job_id, type, step_id, data, created_at)
+    select e.job_id, e.type, e.step_id, e.data, p_now
+    from jsonb_to_recordset(p_commit -> 'events') as e (job_id uuid, type text, step_id text, data jsonb)
+    where e.job_id = any (p_applied);
+  end if;
+  if p_commit -> 'consumed' <> '[]' then
+    delete from public.job_inbox m
+    using jsonb_to_recordset(p_commit -> 'consumed') as c (job_id uuid, id bigint)
+    where m.id = c.id and m.job_id = c.job_id and m.job_id = any (p_applied);
+  end if;
+  if p_commit -> 'unsubscribed' <> '[]' then
+    delete from public.event_waits w
+    using jsonb_array_elements_text(p_commit -> 'unsubscribed') as u (job_id)
+    where w.job_id = u.job_id::uuid and w.job_id = any (p_applied);
+  end if;
+  if p_commit -> 'approvals' <> '[]' then
+    insert into public.approvals (job_id, step_id, visit, attempt, user_id, title, details, assignees,
+      form, allow_self, status, created_at, expires_at)
+    select a.job_id, a.step_id, a.visit, a.attempt, j.user_id, a.title, a.details, a.assignees,
+      a.form, a.allow_self, 'open', p_now, a.expires_at
+    from jsonb_to_recordset(p_commit -> 'approvals') as a (job_id uuid, step_id text, visit integer,
+      attempt integer, title text, details jsonb, assignees text[], form jsonb, allow_self boolean,
+      expires_at timestamptz)
+    join public.jobs j on j.id = a.job_id
+    where a.job_id = any (p_applied);
+  end if;
+  if p_commit -> 'closed_approvals' <> '[]' then
+    update public.approvals a set status = c.status, decided_at = p_now
+    from jsonb_to_recordset(p_commit -> 'closed_approvals') as c (job_id uuid, status text)
+    where a.job_id = c.job_id and a.status = 'open' and a.job_id = any (p_applied);
+  end if;
+end;
+$$;
+comment on function millrace.write_records(jsonb, uuid[], timestamptz) is
+  'Writes what goes with the jobs that were committed.';
+
+-- A commit whose answer was lost is sent again: its version is then one ahead, under the same lease,
+-- and it must be reported as what it is.
+create function millrace.commit_results(
+  p_commits millrace.job_commit[], p_applied uuid[], p_token uuid
+) returns json
+language plpgsql set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(json_agg(case when c.admission is null
+        then json_build_object('job_id', c.job_id, 'committed', done.it)
+        else json_build_object('job_id', c.job_id, 'committed', done.it,
+          'admitted', done.it and j.lease_token is not null)
+      end), '[]')
+    from unnest(p_commits) as c
+    left join lateral (
+      select jobs.lease_token, jobs.version from public.jobs where jobs.id = c.job_id offset 0
+    ) as j on true
+    cross join lateral (select c.job_id = any (p_applied)
+      or (j.lease_token = p_token and j.version = c.version + 1) is true as it) as done);
+end;
+$$;
+comment on function millrace.commit_results(millrace.job_commit[], uuid[], uuid) is
+  'Whether each commit was written, and whether what it asked for was given.';
+
+-- Only those of the commits whose lease and version hold; their rows are locked.
+create function millrace.valid_commits(p_commits millrace.job_commit[], p_token uuid)
+returns millrace.job_commit[]
+language plpgsql set search_path = ''
+as $$
+begin
+  return array(
+    select c from unnest(p_commits) as c
+    cross join lateral (
+      select jobs.lease_token, jobs.version from public.jobs where jobs.id = c.job_id offset 0
+    ) as j
+    where j.lease_token = p_token and j.version = c.version);
+end;
+$$;
+comment on function millrace.valid_commits(millrace.job_commit[], uuid) is
+  'The commits that may be written.';
+
+-- What reaches beyond the jobs themselves, before they are written: parents that wait for them,
+-- children that are opened again, slots and starts that are asked for.
+create function millrace.prepare_commits(
+  p_commits millrace.job_commit[], p_reopenings jsonb, p_token uuid, p_now timestamptz
+) returns millrace.job_commit[]
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+declare
+  v_commits millrace.job_commit[] := millrace.valid_commits(p_commits, p_token);
+  v_asking boolean := exists (select from unnest(v_commits) as c where c.admission is not null);
+  v_reopenings jsonb;
+  v_reopened uuid[] := '{}';
+begin
+  perform millrace.count_down(v_commits, p_now);
+  if p_reopenings <> '[]' then
+    select jsonb_agg(r.value) into v_reopenings from jsonb_array_elements(p_reopenings) as r
+    where exists (select from unnest(v_commits) as c where c.job_id = (r.value ->> 'job_id')::uuid);
+    v_reopened := millrace.addressed_children(jsonb_build_object('reopenings', v_reopenings));
+    update public.jobs set failed_children = 0
+    where id = any (array(
+      select (r ->> 'job_id')::uuid from jsonb_array_elements(v_reopenings) as r));
+  end if;
+  if v_asking or v_reopened <> '{}' then
+    perform millrace.lock_slots_of_commit(v_commits, v_reopened);
+  end if;
+  if v_reopened <> '{}' then
+    perform millrace.reopen_children(v_reopened, p_now);
+  end if;
+  return case when v_asking then millrace.admit_jobs(v_commits, p_now) else v_commits end;
+end;
+$$;
+comment on function millrace.prepare_commits(millrace.job_commit[], jsonb, uuid, timestamptz) is
+  'Does what has to be done before the jobs are written, and answers those commits that may be, with what they asked for.';
+
+create function millrace.commit(
+  p_commit jsonb, out results json, out woken json, out leased uuid[]
+)
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
@@ -34,109 +221,80 @@ declare
   v_now timestamptz := millrace.now();
   v_token uuid := (p_commit ->> 'lease_token')::uuid;
   v_lease interval := make_interval(secs => (p_commit ->> 'lease_seconds')::integer);
+  v_kick text := coalesce(current_setting('millrace.kick', true), '');
   v_commits millrace.job_commit[];
-  v_consumed bigint[] := array(
-    select (c ->> 'id')::bigint from jsonb_array_elements(p_commit -> 'consumed') as c);
-  v_applied uuid[];
-  v_woken uuid[];
-  v_missed uuid[];
-  v_results json;
+  v_asked millrace.job_commit[];
+  v_ids uuid[];
+  v_asking boolean;
+  v_parents uuid[];
+  v_done record;
+  v_spawned record;
 begin
-  v_commits := array(
+  v_asked := array(
     select c from jsonb_populate_recordset(null::millrace.job_commit, p_commit -> 'jobs') as c);
-  perform from public.jobs j
-  where j.id = any (array(select c.job_id from unnest(v_commits) as c))
-  order by j.id for update;
-
-  with applied as (
-    update public.jobs j
-    set status = c.status,
-        current_step_id = c.current_step_id,
-        state = c.state,
-        step_data = case when c.step_data = '{}' then j.step_data else j.step_data || c.step_data end,
-        lease_token = case when c.status = 'running' then j.lease_token end,
-        next_run_at = case
-          -- Left alone while more than half of the lease remains: the row then stays on its page.
-          when c.status = 'running' then
-            case when j.next_run_at > v_now + v_lease / 2 then j.next_run_at else v_now + v_lease end
-          when c.status in ('completed', 'failed', 'cancelled') then null
-          -- A message came in that this commit does not know of. The rows were locked by a
-          -- statement of its own, so this one sees all that senders have committed before it.
-          when j.wake_requested and exists (
-            select from public.job_inbox m where m.job_id = j.id and m.id <> all (v_consumed))
-            then v_now
-          else c.next_run_at
-        end,
-        -- Parking answers the request. Otherwise it stands until the last message is consumed, and
-        -- not only until it was told: the answer that tells may be lost.
-        wake_requested = case
-          when not j.wake_requested or c.status in ('pending', 'awaiting_retry', 'waiting', 'paused')
-            then false
-          else exists (
-            select from public.job_inbox m where m.job_id = j.id and m.id <> all (v_consumed))
-        end,
-        next_retry_at = c.next_retry_at,
-        retry_count = c.retry_count,
-        redeliveries = c.redeliveries,
-        final_result = c.final_result,
-        error = c.error,
-        error_message = c.error ->> 'message',
-        -- Not before it started, should the server's clock have been set back.
-        completed_at = case when c.status in ('completed', 'failed', 'cancelled')
-          then greatest(v_now, j.started_at) end,
-        version = j.version + 1,
-        last_updated_at = v_now
-    from unnest(v_commits) as c
-    where j.id = c.job_id and j.lease_token = v_token and j.version = c.version
-    returning j.id, j.status, j.wake_requested
-  )
-  select coalesce(array_agg(a.id), '{}'),
-    coalesce(array_agg(a.id) filter (where a.wake_requested and a.status = 'running'), '{}'),
-    coalesce(array_agg(a.id) filter (where a.wake_requested and a.status <> 'running'), '{}')
-  into v_applied, v_woken, v_missed
-  from applied a;
-
-  insert into public.job_steps (job_id, step_id, visit, attempt, status, transformer_id, input,
-    output, error, redeliveries, started_at, ended_at)
-  select s.job_id, s.step_id, s.visit, s.attempt, s.status, s.transformer_id, s.input,
-    s.output, s.error, s.redeliveries, s.started_at, s.ended_at
-  from jsonb_to_recordset(p_commit -> 'steps') as s (job_id uuid, step_id text, visit integer,
-    attempt integer, status text, transformer_id text, input jsonb, output jsonb, error jsonb,
-    redeliveries smallint, started_at timestamptz, ended_at timestamptz)
-  where s.job_id = any (v_applied);
-
-  if p_commit -> 'events' <> '[]' then
-    insert into public.job_events (job_id, type, step_id, data, created_at)
-    select e.job_id, e.type, e.step_id, e.data, v_now
-    from jsonb_to_recordset(p_commit -> 'events') as e (job_id uuid, type text, step_id text, data jsonb)
-    where e.job_id = any (v_applied);
+  v_commits := v_asked;
+  select coalesce(array_agg(c.job_id), '{}'), bool_or(c.admission is not null)
+  into v_ids, v_asking from unnest(v_asked) as c;
+  v_parents := array(
+    select j.parent_job_id from unnest(v_asked) as c
+    cross join lateral (
+      select jobs.parent_job_id from public.jobs where jobs.id = c.job_id offset 0
+    ) as j
+    where c.status in ('completed', 'failed', 'cancelled') and j.parent_job_id is not null);
+  if p_commit -> 'child_messages' <> '[]' or p_commit -> 'reopenings' <> '[]' then
+    v_ids := v_ids || millrace.addressed_children(p_commit);
   end if;
-  if p_commit -> 'consumed' <> '[]' then
-    delete from public.job_inbox m
-    using jsonb_to_recordset(p_commit -> 'consumed') as c (job_id uuid, id bigint)
-    where m.id = c.id and m.job_id = c.job_id and m.job_id = any (v_applied);
+  perform from public.jobs j where j.id = any (v_ids || v_parents) order by j.id for update;
+
+  if v_parents <> '{}' or v_asking or p_commit -> 'reopenings' <> '[]' then
+    v_commits := millrace.prepare_commits(v_asked, p_commit -> 'reopenings', v_token, v_now);
   end if;
-
-  if v_missed <> '{}' then
-    perform millrace.drop_messages(v_missed);
+  v_done := millrace.write_jobs(v_commits, v_token, v_lease,
+    array(select (c ->> 'id')::bigint from jsonb_array_elements(p_commit -> 'consumed') as c), v_now);
+  if v_done.freeing <> '{}' then
+    perform millrace.free_slots(v_done.freeing);
   end if;
+  perform millrace.write_records(p_commit, v_done.applied, v_now);
 
-  -- A commit whose answer was lost is sent again: its version is then one ahead, under the same
-  -- lease, and it must be reported as what it is.
-  select coalesce(json_agg(json_build_object('job_id', c.job_id, 'committed',
-    c.job_id = any (v_applied) or (j.lease_token = v_token and j.version = c.version + 1) is true)),
-    '[]'::json)
-  into v_results
-  from unnest(v_commits) as c
-  left join lateral (
-    select jobs.lease_token, jobs.version from public.jobs where jobs.id = c.job_id offset 0
-  ) as j on true;
+  leased := '{}';
+  if p_commit -> 'spawns' <> '[]' or p_commit -> 'child_messages' <> '[]'
+    or p_commit -> 'subscriptions' <> '[]' then
+    -- Whoever commits looks for what is due himself.
+    perform set_config('millrace.kick', 'caller', true);
+    if p_commit -> 'spawns' <> '[]' then
+      v_spawned := millrace.spawn_children(p_commit -> 'spawns', v_done.applied, v_token, v_lease, v_now);
+      leased := v_spawned.leased;
+    end if;
+    if p_commit -> 'child_messages' <> '[]' then
+      perform millrace.tell_children(p_commit -> 'child_messages', v_done.applied);
+    end if;
+    if p_commit -> 'subscriptions' <> '[]' then
+      perform millrace.subscribe(p_commit -> 'subscriptions', v_done.applied);
+    end if;
+    perform set_config('millrace.kick', v_kick, true);
+  end if;
+  if v_done.missed <> '{}' then
+    perform millrace.drop_messages(v_done.missed);
+  end if;
+  results := millrace.commit_results(v_asked, v_done.applied, v_token);
+  woken := millrace.unread_messages(v_done.woken);
+end;
+$$;
+comment on function millrace.commit(jsonb) is
+  'commit_jobs without reading the children that are leased to the caller: their ids.';
 
-  return json_build_object('results', v_results, 'woken', millrace.unread_messages(v_woken));
+create function public.commit_jobs(p_commit jsonb) returns json
+language plpgsql set search_path = ''
+as $$
+declare
+  v_done record := millrace.commit(p_commit);
+begin
+  return json_build_object('results', v_done.results, 'woken', v_done.woken,
+    'claimed', millrace.claimed_jobs(v_done.leased));
 end;
 $$;
 comment on function public.commit_jobs(jsonb) is
-  'Writes the decisions for a batch of leased jobs: {lease_token, lease_seconds, jobs: [job_commit], steps, events, consumed: [{job_id, id}]}. Answers {results: [{job_id, committed}], woken: [{job_id, messages}]}; a job that the caller no longer owns is not committed and nothing of it is written.';
+  'Writes the decisions for a batch of leased jobs: {lease_token, lease_seconds, jobs: [job_commit], steps, events, consumed: [{job_id, id}], spawns, child_messages, reopenings, subscriptions, unsubscribed: [job_id], approvals, closed_approvals: [{job_id, status}]}, any list absent for none. Answers {results: [{job_id, committed, admitted?}], woken: [{job_id, messages}], claimed: children that are leased to the caller}; a job that the caller no longer owns is not committed and nothing of it is written.';
 
 -- Messages for jobs that are going on: told with each answer until a commit has consumed them.
 create function millrace.unread_messages(p_job_ids uuid[]) returns json
@@ -174,7 +332,7 @@ begin
     returning m.job_id, m.kind, m.step_id, m.visit, m.attempt
   )
   insert into public.job_events (job_id, type, step_id, data)
-  select d.job_id, 'late_' || case d.kind when 'cancel' then 'cancel' else 'result' end || '_dropped',
+  select d.job_id, 'late_' || case d.kind when 'step_result' then 'result' else d.kind end || '_dropped',
     d.step_id, jsonb_strip_nulls(jsonb_build_object('visit', d.visit, 'attempt', d.attempt))
   from dropped d;
 end;
@@ -223,4 +381,13 @@ revoke execute on function public.commit_jobs(jsonb), public.extend_leases(uuid,
   from public, anon, authenticated;
 grant execute on function public.commit_jobs(jsonb), public.extend_leases(uuid, uuid[], integer)
   to service_role;
-grant usage on type millrace.job_commit to service_role;
+revoke execute on function millrace.commit(jsonb), millrace.commit_results(millrace.job_commit[], uuid[], uuid),
+  millrace.prepare_commits(millrace.job_commit[], jsonb, uuid, timestamptz),
+  millrace.valid_commits(millrace.job_commit[], uuid),
+  millrace.write_jobs(millrace.job_commit[], uuid, interval, bigint[], timestamptz),
+  millrace.write_records(jsonb, uuid[], timestamptz) from public;
+grant execute on function millrace.commit(jsonb), millrace.commit_results(millrace.job_commit[], uuid[], uuid),
+  millrace.prepare_commits(millrace.job_commit[], jsonb, uuid, timestamptz),
+  millrace.valid_commits(millrace.job_commit[], uuid),
+  millrace.write_jobs(millrace.job_commit[], uuid, interval, bigint[], timestamptz),
+  millrace.write_records(jsonb, uuid[], timestamptz) to service_role;

@@ -1,10 +1,95 @@
 -- One turn of an orchestrator: commit what is done, keep what is out, claim what is due, in one
 -- round trip and one transaction.
+
+-- The scopes of jobs that run a branch, and those around them. Wide columns are read last, and only
+-- of scopes that the caller does not have.
+create function millrace.scopes_of(p_job_ids uuid[], p_known jsonb) returns json
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+begin
+  return (
+    with recursive scope as (
+      select j.parent_job_id as job_id, j.parent_step_id as step_id, j.parent_visit as visit
+      from public.jobs j where j.id = any (p_job_ids) and j.branch is not null
+      union
+      select p.parent_job_id, p.parent_step_id, p.parent_visit
+      from scope join public.jobs p on p.id = scope.job_id
+      where p.branch is not null
+    )
+    select json_agg(json_build_object('key', wanted.key,
+        'parent', case when p.branch is not null then
+          millrace.scope_key(p.parent_job_id, p.parent_step_id, p.parent_visit) end,
+        'job_id', p.id, 'workflow_id', p.workflow_id, 'workflow_version', p.workflow_version,
+        'user_id', p.user_id, 'created_at', p.created_at, 'started_at', p.started_at,
+        'input_data', p.input_data, 'step_data', p.step_data, 'item', p.item,
+        'item_index', case when p.item is not null then p.item_index end,
+        'previous_step', p.state ->> 'previous_step') order by p.depth)
+    from (
+      select scope.job_id, millrace.scope_key(scope.job_id, scope.step_id, scope.visit) as key
+      from scope
+    ) as wanted
+    cross join lateral (select * from public.jobs where jobs.id = wanted.job_id offset 0) as p
+    where not coalesce(p_known, '[]') ? wanted.key);
+end;
+$$;
+comment on function millrace.scopes_of(uuid[], jsonb) is
+  'What branches see of their parents: the scopes of these jobs that are not known yet, outer before inner.';
+
+create function millrace.definitions_of(p_job_ids uuid[], p_known jsonb) returns json
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+begin
+  return (
+    select json_agg(json_build_object('workflow_id', v.workflow_id, 'version', v.version,
+      'definition', v.definition))
+    from (
+      select distinct j.workflow_id as id, j.workflow_version as version
+      from public.jobs j where j.id = any (p_job_ids)
+    ) as needed
+    join public.workflow_versions v on v.workflow_id = needed.id and v.version = needed.version
+    where not coalesce(p_known, '[]') ? (needed.id || '@' || needed.version));
+end;
+$$;
+comment on function millrace.definitions_of(uuid[], jsonb) is
+  'The definitions that these jobs are pinned to, without those that are known.';
+
+revoke execute on function millrace.scopes_of(uuid[], jsonb), millrace.definitions_of(uuid[], jsonb)
+  from public;
+grant execute on function millrace.scopes_of(uuid[], jsonb), millrace.definitions_of(uuid[], jsonb)
+  to service_role;
+
+create function millrace.next_due_at() returns timestamptz
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+begin
+  return (
+    select min(due.next_run_at)
+    from generate_series(0, 9) as level (priority)
+    cross join lateral (
+      (select j.next_run_at from public.jobs j
+        where j.priority = level.priority and j.next_run_at is not null and j.queue_place is null
+        order by j.next_run_at limit 1)
+      union all
+      (select j.next_run_at from public.jobs j
+        where j.priority = level.priority and j.queue_place is not null
+        order by j.queue_place limit 1)
+    ) as due);
+end;
+$$;
+comment on function millrace.next_due_at() is 'When the next job falls due, or has.';
+revoke execute on function millrace.next_due_at() from public;
+grant execute on function millrace.next_due_at() to service_role;
+
 create function public.turn(p_turn jsonb) returns json
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set jit = off
 as $$
 declare
@@ -13,11 +98,16 @@ declare
   v_lease_seconds integer := (p_turn ->> 'lease_seconds')::integer;
   v_limit integer := (p_turn ->> 'claim')::integer;
   v_commit jsonb := p_turn -> 'commit';
-  v_committed json;
+  v_done record;
+  v_results json;
+  v_woken json;
   v_extended json;
-  v_claimed json := '[]'::json;
-  v_claimed_count integer := 0;
+  v_leased uuid[] := '{}';
+  v_claimed_count integer;
+  v_claimed json;
   v_definitions json;
+  v_scopes json;
+  v_events_left boolean := false;
   v_catalog bigint;
   v_transformers json;
   v_next_run_at timestamptz;
@@ -27,29 +117,28 @@ begin
       using errcode = 'MR008';
   end if;
   if jsonb_typeof(v_commit) = 'object' then
-    v_committed := public.commit_jobs(v_commit || jsonb_build_object(
+    v_done := millrace.commit(v_commit || jsonb_build_object(
       'lease_token', v_token, 'lease_seconds', v_lease_seconds));
+    v_results := v_done.results;
+    v_woken := v_done.woken;
+    v_leased := v_done.leased;
   end if;
   if p_turn -> 'extend' <> '[]' then
     v_extended := public.extend_leases(v_token,
       array(select id::uuid from jsonb_array_elements_text(p_turn -> 'extend') as id),
       v_lease_seconds);
   end if;
-  if v_limit > 0 then
-    v_claimed := public.claim_jobs(v_token, v_limit, v_lease_seconds);
-    v_claimed_count := json_array_length(v_claimed);
+  if exists (select from public.events e where e.delivered_at is null) then
+    v_events_left := millrace.deliver_events();
   end if;
-
+  if v_limit > 0 then
+    v_leased := v_leased || millrace.lease_jobs(v_token, v_limit, v_lease_seconds);
+  end if;
+  v_claimed_count := cardinality(v_leased);
   if v_claimed_count > 0 then
-    select json_agg(json_build_object('workflow_id', v.workflow_id, 'version', v.version,
-      'definition', v.definition))
-    into v_definitions
-    from (
-      select distinct job ->> 'workflow_id' as id, (job ->> 'workflow_version')::integer as version
-      from json_array_elements(v_claimed) as job
-    ) as needed
-    join public.workflow_versions v on v.workflow_id = needed.id and v.version = needed.version
-    where not coalesce(p_turn -> 'known_definitions', '[]') ? (needed.id || '@' || needed.version);
+    v_claimed := millrace.claimed_jobs(v_leased);
+    v_definitions := millrace.definitions_of(v_leased, p_turn -> 'known_definitions');
+    v_scopes := millrace.scopes_of(v_leased, p_turn -> 'known_scopes');
   end if;
   select c.revision into v_catalog from millrace.catalog c;
   if v_catalog is distinct from (p_turn ->> 'catalog_revision')::bigint then
@@ -58,13 +147,7 @@ begin
     into v_transformers from public.transformers t;
   end if;
   if v_claimed_count = 0 and (p_turn ->> 'look_ahead')::boolean then
-    select min(due.next_run_at) into v_next_run_at
-    from generate_series(0, 9) as level (priority)
-    cross join lateral (
-      select j.next_run_at from public.jobs j
-      where j.priority = level.priority and j.next_run_at is not null
-      order by j.next_run_at limit 1
-    ) as due;
+    v_next_run_at := millrace.next_due_at();
   end if;
 
   if (p_turn ->> 'leaving')::boolean and v_claimed_count = 0 then
@@ -73,7 +156,7 @@ begin
     insert into public.orchestrators as o (lease_token, started_at, last_turn_at, in_flight,
       free_slots, last_batch)
     values (v_token, v_now, v_now, (p_turn ->> 'in_flight')::integer + v_claimed_count,
-      v_limit - v_claimed_count,
+      greatest(v_limit - v_claimed_count, 0),
       v_claimed_count + coalesce(jsonb_array_length(v_commit -> 'jobs'), 0))
     on conflict (lease_token) do update
     set last_turn_at = excluded.last_turn_at, in_flight = excluded.in_flight,
@@ -83,20 +166,22 @@ begin
   return json_build_object(
     -- Not v_now: what the caller goes on to do must not be older than what is written above.
     'now', millrace.now(),
-    'results', coalesce(v_committed -> 'results', '[]'::json),
-    'woken', coalesce(v_committed -> 'woken', '[]'::json),
+    'results', coalesce(v_results, '[]'::json),
+    'woken', coalesce(v_woken, '[]'::json),
     'extended', coalesce(v_extended, '{"lost": [], "woken": []}'::json),
-    'claimed', v_claimed,
+    'claimed', coalesce(v_claimed, '[]'::json),
+    'scopes', coalesce(v_scopes, '[]'::json),
     'definitions', coalesce(v_definitions, '[]'::json),
     'catalog_revision', v_catalog,
     'transformers', v_transformers,
     'callback_secret', case when v_transformers is not null then
       (select s.callback_secret from millrace.settings s) end,
-    'next_run_at', v_next_run_at);
+    'next_run_at', v_next_run_at,
+    'events_left', v_events_left);
 end;
 $$;
 comment on function public.turn(jsonb) is
-  'One turn of an orchestrator run: {lease_token, lease_seconds, claim, in_flight, commit?, extend?, known_definitions?, catalog_revision?, look_ahead?, leaving?}. Answers {now, results, woken, extended, claimed, definitions, catalog_revision, transformers (null when unchanged), callback_secret, next_run_at}. Raises MR008 (missing argument).';
+  'One turn of an orchestrator run: {lease_token, lease_seconds, claim, in_flight, commit?, extend?, known_definitions?, known_scopes?, catalog_revision?, look_ahead?, leaving?}. Answers {now, results, woken, extended, claimed, scopes, definitions, catalog_revision, transformers (null when unchanged), callback_secret, next_run_at, events_left}. Raises MR008 (missing argument).';
 revoke execute on function public.turn(jsonb) from public, anon, authenticated;
 grant execute on function public.turn(jsonb) to service_role;
 grant select on millrace.catalog, millrace.settings to service_role;

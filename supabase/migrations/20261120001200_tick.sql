@@ -16,16 +16,24 @@ begin
   update millrace.pulse set last_tick_at = v_now
   where id = (select p.id from millrace.pulse p for update skip locked);
   select s.* into strict v_settings from millrace.settings s;
+  perform millrace.sweep_slots();
   select count(*) into v_due
   from (
     select from generate_series(0, 9) as level (priority)
     cross join lateral (
-      select from public.jobs j
-      where j.priority = level.priority and j.next_run_at <= v_now
-      limit v_settings.max_orchestrators * v_settings.jobs_per_orchestrator
+      (select from public.jobs j
+        where j.priority = level.priority and j.next_run_at <= v_now and j.queue_place is null
+        limit v_settings.max_orchestrators * v_settings.jobs_per_orchestrator)
+      union all
+      (select from public.jobs j
+        where j.priority = level.priority and j.queue_place is not null
+        limit v_settings.max_orchestrators * v_settings.jobs_per_orchestrator)
     ) as due
     limit v_settings.max_orchestrators * v_settings.jobs_per_orchestrator
   ) as looked_at;
+  -- Events on their way are due work too, though one orchestrator can do it.
+  v_due := v_due + (select count(*) from (
+    select from public.events e where e.delivered_at is null limit 1) as undelivered);
   if v_due > 0 then
     v_kicks := least(v_settings.max_orchestrators,
       ceil(v_due::numeric / v_settings.jobs_per_orchestrator)::integer);
@@ -38,7 +46,7 @@ begin
 end;
 $$;
 comment on function public.tick() is
-  'Calls as many orchestrators as due jobs call for, none when nothing is due. Answers {due (counted up to max_orchestrators × jobs_per_orchestrator), kicks}.';
+  'Calls as many orchestrators as due jobs call for, none when nothing is due. Answers {due (counted up to max_orchestrators × jobs_per_orchestrator, one more when events are on their way), kicks}.';
 revoke execute on function public.tick() from public, anon, authenticated;
 grant execute on function public.tick() to service_role;
 
@@ -71,6 +79,7 @@ grant execute on function public.prune_jobs(integer) to service_role;
 
 select cron.schedule('millrace-tick', '5 seconds', 'select public.tick()');
 select cron.schedule('millrace-prune-jobs', '*/10 * * * *', 'select public.prune_jobs()');
+select cron.schedule('millrace-prune-events', '5-59/10 * * * *', 'select millrace.prune_events()');
 -- pg_cron never prunes its own log.
 select cron.schedule('millrace-prune-cron-log', '23 * * * *',
   'delete from cron.job_run_details where end_time < now() - interval ''1 day''');

@@ -1,7 +1,12 @@
 import type {
+  ApprovalRequest,
+  ChildMessage,
   ClaimedJob,
   JobCommit,
   Message,
+  Reopening,
+  Spawn,
+  Subscription,
   TurnReply,
 } from "../../supabase/functions/_shared/contracts/turn.ts";
 import type { TestDatabase } from "./database.ts";
@@ -62,6 +67,10 @@ export function commitOf(job: ClaimedJob, columns: Partial<JobCommit> = {}): Job
     redeliveries: 0,
     final_result: null,
     error: null,
+    spawned: null,
+    max_failed_children: null,
+    awaits_children: false,
+    admission: null,
     ...columns,
   };
 }
@@ -76,22 +85,32 @@ export interface CommitParts {
   steps?: unknown[];
   events?: unknown[];
   consumed?: unknown[];
+  spawns?: Spawn[];
+  child_messages?: ChildMessage[];
+  reopenings?: Reopening[];
+  subscriptions?: Subscription[];
+  unsubscribed?: string[];
+  approvals?: ApprovalRequest[];
+  closed_approvals?: { job_id: string; status: "expired" | "cancelled" }[];
 }
 
 /** The answer of `commit_jobs()`. */
 export interface CommitReply {
-  results: { job_id: string; committed: boolean }[];
+  results: { job_id: string; committed: boolean; admitted?: boolean }[];
   woken: { job_id: string; messages: Message[] }[];
+  /** Children that were leased to the caller. */
+  claimed: ClaimedJob[];
 }
 
 /** `commit_jobs()`. */
 export async function commit(
   db: TestDatabase,
   jobs: JobCommit[],
-  { steps = [], events = [], consumed = [] }: CommitParts = {},
+  parts: CommitParts = {},
   token = TOKEN,
 ): Promise<CommitReply> {
-  const argument = { lease_token: token, lease_seconds: 30, jobs, steps, events, consumed };
+  const lists = { steps: [], events: [], consumed: [], ...parts };
+  const argument = { lease_token: token, lease_seconds: 30, jobs, ...lists };
   const [row] = await db`select public.commit_jobs(${db.json(argument as never)}) as reply`;
   return row?.reply;
 }

@@ -8,6 +8,7 @@ export const BOB = "b0b00000-0000-4000-8000-000000000002";
 const EMPTIED = [
   ...["public.jobs", "public.workflows", "public.transformers", "public.orchestrators"],
   ...["public.rate_limits", "public.api_requests", "millrace.pulse", "millrace.settings"],
+  ...["public.events", "millrace.slots", "millrace.rate_starts"],
   ...["net.http_request_queue", "net._http_response", "vault.secrets", "auth.users"],
 ];
 

@@ -1,0 +1,133 @@
+-- What the commit of a parent does to the children that it has: counts those that end, tells the open
+-- ones, opens ended ones again. All of them are locked with the jobs of the batch.
+
+create function millrace.addressed_children(p_commit jsonb) returns uuid[]
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+begin
+  return array(
+    select j.id from jsonb_to_recordset(p_commit -> 'child_messages') as m (job_id uuid)
+    cross join lateral (
+      select jobs.id, jobs.status from public.jobs where jobs.parent_job_id = m.job_id offset 0
+    ) as j
+    where j.status not in ('completed', 'failed', 'cancelled')
+    union all
+    select j.id
+    from jsonb_to_recordset(p_commit -> 'reopenings') as r (job_id uuid, step_id text, visit integer)
+    cross join lateral (
+      select jobs.id, jobs.status from public.jobs
+      where jobs.parent_job_id = r.job_id and jobs.parent_step_id = r.step_id
+        and jobs.parent_visit = r.visit
+      offset 0
+    ) as j
+    where j.status in ('failed', 'cancelled'));
+end;
+$$;
+comment on function millrace.addressed_children(jsonb) is
+  'The children that a commit has messages for or opens again.';
+
+-- Before the jobs themselves are written, so that a parent in the same batch can end. A parent that
+-- somebody has leased is not woken: it sees the counts when it parks.
+create function millrace.count_down(p_commits millrace.job_commit[], p_now timestamptz) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  update public.jobs p
+  set open_children = p.open_children - ended.number,
+      failed_children = p.failed_children + ended.failed,
+      next_run_at = case
+        when p.status = 'waiting' and (p.open_children = ended.number
+          or p.failed_children + ended.failed > p.max_failed_children) then p_now
+        else p.next_run_at
+      end,
+      last_updated_at = p_now
+  from (
+    select j.parent_job_id as id, count(*)::integer as number,
+      (count(*) filter (where c.status <> 'completed'))::integer as failed
+    from unnest(p_commits) as c
+    cross join lateral (
+      select jobs.parent_job_id from public.jobs where jobs.id = c.job_id offset 0
+    ) as j
+    where c.status in ('completed', 'failed', 'cancelled') and j.parent_job_id is not null
+    group by j.parent_job_id
+  ) as ended
+  where p.id = ended.id;
+end;
+$$;
+comment on function millrace.count_down(millrace.job_commit[], timestamptz) is
+  'Counts ended jobs at their parents, and wakes a waiting parent when none is open or too many failed.';
+
+create function millrace.tell_children(p_messages jsonb, p_applied uuid[]) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  -- One wish to cancel is enough; a pause and a resume take each other's place.
+  insert into public.job_inbox (job_id, kind, payload)
+  select j.id, m.kind, jsonb_build_object('reason', m.reason)
+  from jsonb_to_recordset(p_messages) as m (job_id uuid, kind text, reason text)
+  cross join lateral (
+    select jobs.id, jobs.status from public.jobs where jobs.parent_job_id = m.job_id offset 0
+  ) as j
+  where m.job_id = any (p_applied) and j.status not in ('completed', 'failed', 'cancelled')
+  on conflict (job_id) where kind = 'cancel' do nothing;
+end;
+$$;
+comment on function millrace.tell_children(jsonb, uuid[]) is
+  'Puts cancel, pause or resume into the mailboxes of the open children of committed jobs.';
+
+-- Before the jobs are written, so that a parent which waits for them sees how many there are. As many
+-- as fit get their slots back at once, the others wait for one.
+create function millrace.reopen_children(p_ids uuid[], p_now timestamptz) returns void
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+begin
+  update public.jobs j
+  set status = 'pending', run_number = j.run_number + 1, completed_at = null, final_result = null,
+      error = null, error_message = null, retry_count = 0, redeliveries = 0, next_retry_at = null,
+      deadline_at = p_now + (j.deadline_at - j.created_at),
+      wanted_slot = case when again.waits then j.slot_key end,
+      held_slots = case when not again.waits then array[j.slot_key] end,
+      queue_place = case when again.waits is not true then
+        millrace.next_queue_place(j.user_id, j.priority) end,
+      next_run_at = case when again.waits is not true then p_now end,
+      last_updated_at = p_now
+  from (
+    select c.id, row_number() over (partition by c.slot_key order by c.item_index) > s.free as waits
+    from unnest(p_ids) as reopened (id)
+    cross join lateral (
+      select jobs.id, jobs.slot_key, jobs.item_index from public.jobs
+      where jobs.id = reopened.id offset 0
+    ) as c
+    left join lateral (
+      select slots.capacity - slots.in_use as free from millrace.slots
+      where slots.key = c.slot_key offset 0
+    ) as s on true
+  ) as again
+  where j.id = again.id;
+
+  update millrace.slots s set in_use = s.in_use + granted.number
+  from (
+    select j.slot_key as key, count(*) as number from public.jobs j
+    where j.id = any (p_ids) and j.held_slots is not null group by j.slot_key
+  ) as granted
+  where s.key = granted.key;
+  update public.jobs p set open_children = p.open_children + reopened.number
+  from (
+    select j.parent_job_id as id, count(*)::integer as number from public.jobs j
+    where j.id = any (p_ids) group by j.parent_job_id
+  ) as reopened
+  where p.id = reopened.id;
+  insert into public.job_inbox (job_id, kind) select id, 'retry' from unnest(p_ids) as id;
+end;
+$$;
+comment on function millrace.reopen_children(uuid[], timestamptz) is
+  'Makes ended children pending again, each with a retry message, and counts them as open.';
+
+revoke execute on function millrace.addressed_children(jsonb),
+  millrace.count_down(millrace.job_commit[], timestamptz), millrace.tell_children(jsonb, uuid[]),
+  millrace.reopen_children(uuid[], timestamptz) from public;
+grant execute on function millrace.addressed_children(jsonb),
+  millrace.count_down(millrace.job_commit[], timestamptz), millrace.tell_children(jsonb, uuid[]),
+  millrace.reopen_children(uuid[], timestamptz) to service_role;
