@@ -1,9 +1,9 @@
 import type { ApiEnv } from "../contracts/env.ts";
+import type { Problem } from "../engine/problem.ts";
 import type { VerifyToken } from "../http/auth.ts";
 import type { ApiStore, RateLimitReply } from "../store/api_store.ts";
 import type { UserStore } from "../store/user_store.ts";
 import type { InputCheck } from "./check_input.ts";
-import type { FindProblems } from "./definition_check.ts";
 import type { KickReason } from "./kicker.ts";
 
 /** What the operations of the API need; a test passes its own. */
@@ -19,7 +19,8 @@ export interface ApiDeps {
   checkInput: InputCheck;
   /** Whether the call carries a secret key of the project. */
   isInternal(request: Request): boolean;
-  findProblems: FindProblems;
+  /** Every fault of a definition; none: it can be run. */
+  findProblems(definition: unknown): Promise<readonly Problem[]>;
   /** Answer the workflow's version; null where there is one of this id, and none of it. */
   workflows: {
     insert: ApiStore["insertWorkflow"];

@@ -16,7 +16,6 @@ import {
 } from "../store/client.ts";
 import { createUserStore } from "../store/user_store.ts";
 import { createInputCheck } from "./check_input.ts";
-import type { FindProblems } from "./definition_check.ts";
 import type { ApiDeps } from "./deps.ts";
 import { createKicker, type KickReason } from "./kicker.ts";
 import { createRequestRecorder } from "./request_recorder.ts";
@@ -33,7 +32,7 @@ export interface ServeOptions {
   read?: ReadVariable;
   log?: Log;
   /** The check of definitions, for the function that registers them. */
-  findProblems?: FindProblems;
+  findProblems?: ApiDeps["findProblems"];
 }
 
 /**

@@ -20,23 +20,37 @@ export async function streamEvents(deps: ApiDeps, context: RequestContext): Prom
     const after = lastEventId(context.request.headers);
     return { store, jobId, after, standing: await store.jobStanding(jobId) };
   });
+  const gone = new AbortController();
   const text = followJob(store, {
     jobId,
     after,
     standing,
     requestId: context.requestId,
-    signal: context.request.signal,
+    signal: gone.signal,
     now: () => performance.now(),
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   });
   return {
     status: 200,
-    body: ReadableStream.from(text).pipeThrough(new TextEncoderStream()),
+    body: toStream(text, () => gone.abort()),
     headers: {
       "content-type": "text/event-stream; charset=utf-8",
       "x-accel-buffering": "no", // a proxy that gathers would hold events back
     },
   };
+}
+
+/** The text as it comes; `cancel` is called when nobody reads on. */
+function toStream(text: AsyncGenerator<string>, cancel: () => void): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await text.next();
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+    cancel,
+  });
 }
 
 function lastEventId(headers: Headers): number {

@@ -24,6 +24,7 @@ function shell(run: Route["run"]): Shell {
       { method: "GET", path: "/", endpoint: "list-things", run },
       { method: "POST", path: "/", endpoint: "make-thing", run },
       { method: "GET", path: "/{id}", endpoint: "get-thing", run },
+      { method: "POST", path: "/all", endpoint: "make-all-things", run },
       { method: "POST", path: "/{id}/stop", endpoint: "stop-thing", run },
     ],
     log: createLog({}, { write: (line) => lines.push(JSON.parse(line)) }),
@@ -70,6 +71,23 @@ Deno.test("handle() answers 405 with Allow for a method that the path does not k
   assert.equal(response.status, 405);
   assert.equal(response.headers.get("allow"), "GET, POST, OPTIONS");
   assert.equal((await response.json()).error.code, "method_not_allowed");
+});
+
+Deno.test("handle() takes a path that is written out for no blank, whatever the method", async () => {
+  const made = await shell(ok).call("/things/all", { method: "POST" });
+  assert.deepEqual((await made.json()).params, {});
+  const read = await shell(ok).call("/things/all");
+  assert.deepEqual([read.status, read.headers.get("allow")], [405, "POST, OPTIONS"]);
+});
+
+Deno.test("handle() sends a stream as it comes", async () => {
+  const body = new Blob(["data: 1\n\n"]).stream();
+  const headers = { "content-type": "text/event-stream" };
+  const { call } = shell(() => Promise.resolve({ status: 200, body, headers }));
+  const response = await call("/things");
+  assert.equal(response.headers.get("content-type"), "text/event-stream");
+  assert.equal(response.headers.get("access-control-allow-origin"), "*");
+  assert.equal(await response.text(), "data: 1\n\n");
 });
 
 Deno.test("handle() answers OPTIONS with what a browser may send", async () => {
