@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { measureBacklog } from "./backlog.ts";
+import { measureChildren } from "./children.ts";
 import { measureClaim } from "./claim.ts";
 import { measureLatency } from "./latency.ts";
 import { measureMemory } from "./memory.ts";
@@ -28,6 +29,11 @@ let plan = "";
   await using bench = await startBench({ cron: false });
   figures["A backlog of 2,000 jobs"] = await measureBacklog(bench);
   figures["Memory"] = await measureMemory(bench, progress);
+}
+{
+  progress("children: maps of 10,000 items, joins of two branches");
+  await using bench = await startBench({ cron: false });
+  figures["Children"] = await measureChildren(bench, progress);
 }
 {
   progress("claim: 10,000 due jobs");
