@@ -15,6 +15,8 @@ export async function readTextIfExists(path: string | URL): Promise<string | und
     return await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
+    // A file of /proc whose process ends between the opening and the reading.
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return undefined;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import postgres from "postgres";
 import { DataApi } from "./api/data_api.ts";
 import type { Gateway } from "./api/gateway.ts";
+import { settleClock } from "./clock/settle.ts";
 import type { ProjectConfig } from "./config.ts";
 import { Listener } from "./database/listener.ts";
 import { applyMigrations, applySeed } from "./database/migrations.ts";
@@ -32,6 +33,8 @@ export interface ServiceOptions {
   copyAs: string | undefined;
   /** The data are thrown away afterwards. */
   fresh: boolean;
+  /** The engine's clock can be moved. */
+  virtualClock: boolean;
   log: (source: string, line: string) => void;
 }
 
@@ -94,6 +97,7 @@ async function startPostgres(
     await admin.end();
   }
   if (isNew) await Deno.writeTextFile(markerOf(options), "");
+  await settle(options);
   return server;
 }
 
@@ -110,6 +114,12 @@ export async function migrate({ dbPort, migrationsDir, log }: ServiceOptions): P
   for (const file of changed) {
     log("stack", `${file} has changed since it was applied: run \`deno task reset\``);
   }
+}
+
+/** Sees to it that the engine runs on the clock that is wanted. @throws StackError */
+async function settle({ dbPort, virtualClock, log }: ServiceOptions): Promise<void> {
+  const url = databaseUrl(dbPort, "postgres");
+  await settleClock(url, virtualClock, (line) => log("stack", line));
 }
 
 /** A file that is there once migrations and seed went through: half-made data are no data. */

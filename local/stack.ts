@@ -53,6 +53,11 @@ export interface StackOptions {
   cron?: boolean;
   /** Keep a copy of the database as the migrations made it, for `createDatabase()`. */
   databaseCopies?: boolean;
+  /**
+   * Let the engine run on a clock that can be moved: see `clock/virtual_clock.ts`. pg_cron, Auth
+   * and the functions' own time limits stay on real time. Default: false.
+   */
+  virtualClock?: boolean;
 }
 
 /**
@@ -219,6 +224,7 @@ async function boot(options: StackOptions, resources: AsyncDisposableStack): Pro
     cron: options.cron ?? true,
     copyAs: options.databaseCopies ? COPY : undefined,
     fresh: options.fresh ?? false,
+    virtualClock: options.virtualClock ?? false,
     ...{ config, gateway, clusterFolder, dbPort, functionsDir, migrationsDir, log },
   }, resources);
   await stack.start();

@@ -1,20 +1,39 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 
-/** The command line is not one that the command understands. */
+/** The command line is not one that the command understands; its usage is to be shown. */
 export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** Reads the options of a command. @throws UsageError for those it does not have */
+/** Whether the command line asks what the command can do. */
+export function isHelpAsked([first]: string[]): boolean {
+  return first === "--help" || first === "-h";
+}
+
+/**
+ * Reads the options of a command.
+ *
+ * @param maxPositionals how many arguments it takes beside them
+ * @throws UsageError for what it does not understand
+ */
 export function readArguments<T extends ParseArgsOptionsConfig>(
   args: string[],
   options: T,
-  usage: string,
+  maxPositionals = 0,
 ) {
+  const parsed = parse(args, options);
+  const surplus = parsed.positionals[maxPositionals];
+  if (surplus !== undefined) throw new UsageError(`Unexpected argument '${surplus}'`);
+  return parsed;
+}
+
+function parse<T extends ParseArgsOptionsConfig>(args: string[], options: T) {
   try {
     return parseArgs({ args, options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : error}\nUsage: ${usage}`);
+    if (!(error instanceof TypeError)) throw error;
+    // What follows the first sentence is advice for programmers.
+    throw new UsageError(error.message.split(". ")[0]);
   }
 }
 

@@ -1,17 +1,19 @@
 import postgres from "postgres";
-import { StackError } from "../error.ts";
-import { findProjectStack } from "./status.ts";
+import { needProjectStack } from "./status.ts";
 import { print, say } from "./say.ts";
+
+/** What `deno task db --help` prints. */
+export const USAGE = `Usage: deno task db [SQL]
+
+Runs the SQL on the database of the stack that runs; without, opens psql on it, or reads SQL from
+standard input.`;
 
 /**
  * `deno task db`: opens `psql` on the database of the stack that runs, or a small shell of its own
  * where there is no psql. With SQL as argument: runs it and prints what it returns.
  */
 export async function db(args: string[]): Promise<number> {
-  const url = (await findProjectStack())?.db_url;
-  if (url === undefined) {
-    throw new StackError("The local stack does not run: start it with `deno task dev`");
-  }
+  const { db_url: url } = await needProjectStack();
   if (args.length > 0) return await runOnce(url, args.join(" "));
   try {
     const psql = new Deno.Command("psql", { args: [url] }).spawn();

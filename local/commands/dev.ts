@@ -2,20 +2,29 @@ import { join } from "node:path";
 import { loadConfig } from "../config.ts";
 import { readEnvFiles } from "../functions/environment.ts";
 import { PROJECT, type Stack, startStack } from "../stack.ts";
-import { readArguments, readPort, UsageError } from "./arguments.ts";
+import { readArguments, readPort } from "./arguments.ts";
 import { print, say } from "./say.ts";
 
-const USAGE = "deno task dev [--port N] [--db-port N] [--fresh] [--json]   (0 = any free port)";
+/** What `deno task dev --help` prints. */
+export const USAGE = `Usage: deno task dev [options]
+
+Runs the local stack until Ctrl-C.
+
+  --port N           port of the API; 0 is any free one
+  --db-port N        port of Postgres; 0 is any free one
+  --fresh            with data that are thrown away at the end
+  --virtual-clock    with a clock that \`deno task clock\` moves
+  --json             print addresses and keys as one line of JSON when it runs`;
 
 /** `deno task dev`: runs the local stack until SIGINT or SIGTERM; exit code 0 then. */
 export async function dev(args: string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, {
+  const { values } = readArguments(args, {
     "port": { type: "string" },
     "db-port": { type: "string" },
     "fresh": { type: "boolean" },
+    "virtual-clock": { type: "boolean" },
     "json": { type: "boolean" },
-  }, USAGE);
-  if (positionals.length > 0) throw new UsageError(`Usage: ${USAGE}`);
+  });
   const config = await loadConfig(join(PROJECT, "supabase/config.toml"));
   const apiPort = readPort(values.port, config.api.port, "--port");
   const dbPort = readPort(values["db-port"], config.db.port, "--db-port");
@@ -29,6 +38,7 @@ export async function dev(args: string[]): Promise<number> {
     apiPort,
     dbPort,
     fresh: values.fresh ?? false,
+    virtualClock: values["virtual-clock"] ?? false,
     watch: true,
     env: await readEnvFiles(PROJECT),
     logsDir: join(PROJECT, ".millrace/logs"),
@@ -65,6 +75,8 @@ function introduce(stack: Stack): void {
   Publishable key  ${stack.publishableKey}
   Secret key       ${stack.secretKey}
 
-  Logs are in .millrace/logs; functions and migrations are watched.
+  Logs are in .millrace/logs; functions and migrations are watched.${
+    stack.options.virtualClock ? "\n  The clock is a virtual one: `deno task clock` moves it." : ""
+  }
 `);
 }

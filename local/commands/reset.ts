@@ -4,11 +4,19 @@ import { removeIfExists } from "../files.ts";
 import { findHome } from "../place.ts";
 import { PROJECT, startStack } from "../stack.ts";
 import { DataLock } from "../state.ts";
+import { readArguments } from "./arguments.ts";
 import { findProjectStack } from "./status.ts";
 import { say } from "./say.ts";
 
+/** What `deno task reset --help` prints. */
+export const USAGE = `Usage: deno task reset
+
+Drops all data of the local stack and applies the migrations anew, whether it runs or not. Keys and
+addresses stay.`;
+
 /** `deno task reset`: drops the data and applies all migrations anew. Keys and addresses stay. */
-export async function reset(): Promise<number> {
+export async function reset(args: string[]): Promise<number> {
+  readArguments(args, {});
   const running = await findProjectStack();
   if (running !== undefined) {
     const response = await fetch(`${running.api_url}/_local/reset`, {

@@ -1,26 +1,41 @@
 import { join } from "node:path";
+import { StackError } from "../error.ts";
 import { findHome } from "../place.ts";
 import { PROJECT } from "../stack.ts";
 import { findRunningStack, type StackState } from "../state.ts";
 import { readArguments, UsageError } from "./arguments.ts";
 import { print, say } from "./say.ts";
 
-const USAGE = "deno task status [-o env|json]";
+/** What `deno task status --help` prints. */
+export const USAGE = `Usage: deno task status [-o env|json]
+
+Prints how to reach the stack that runs; exit code 1 when none does.`;
 
 /** `deno task status`: prints how to reach the stack that runs; exit code 1 when none does. */
 export async function status(args: string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, {
+  const { values } = readArguments(args, {
     output: { type: "string", short: "o", default: "text" },
-  }, USAGE);
-  const format = FORMATS[values.output];
-  if (format === undefined || positionals.length > 0) throw new UsageError(`Usage: ${USAGE}`);
+  });
+  const format = Object.hasOwn(FORMATS, values.output) ? FORMATS[values.output] : undefined;
+  if (format === undefined) {
+    throw new UsageError(`-o must be env or json: current value is '${values.output}'`);
+  }
   const state = await findProjectStack();
   if (state === undefined) {
-    say("The local stack does not run: start it with `deno task dev`");
+    say(NOT_RUNNING);
     return 1;
   }
   print(format(state));
   return 0;
+}
+
+const NOT_RUNNING = "The local stack does not run: start it with `deno task dev`";
+
+/** The stack that runs on this project's own data. @throws StackError when none does */
+export async function needProjectStack(): Promise<StackState> {
+  const state = await findProjectStack();
+  if (state === undefined) throw new StackError(NOT_RUNNING);
+  return state;
 }
 
 /** The stack that runs on this project's own data, if one does. */

@@ -26,6 +26,7 @@ const GUARD = `exec 3<&0
 { read -r _ <&3; kill -INT $server; } >/dev/null 2>&1 & guard=$!
 wait $server; status=$?
 kill $guard 2>/dev/null
+wait $guard 2>/dev/null
 exit $status`;
 
 const STARTS_AFTER_CRASH = 20;

@@ -1,93 +1,10 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-import { readTextIfExists } from "../../local/files.ts";
-import { eventually, FIXTURES } from "./support.ts";
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const FREE_PORTS = ["--port", "0", "--db-port", "0"];
-
-/** A copy of the stack in a project of its own, in a path with a space. */
-async function createProject(): Promise<string> {
-  const folder = `${await Deno.makeTempDir()}/my project`;
-  await Deno.chmod(folder.slice(0, folder.lastIndexOf("/")), 0o755);
-  await Deno.mkdir(folder, { mode: 0o755 });
-  for (const path of [`${ROOT}/local`, `${ROOT}/deno.json`]) await copy(path, folder);
-  await copy(`${FIXTURES}/.`, `${folder}/supabase`);
-  return folder;
-}
-
-async function copy(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to, { recursive: true });
-  await new Deno.Command("cp", { args: ["-R", from, to] }).output();
-}
-
-/** One run of a task; `Deno.Command` on the file that the task names, so signals reach it alone. */
-class Run implements AsyncDisposable {
-  readonly child: Deno.ChildProcess;
-  stdout = "";
-  stderr = "";
-  readonly ended: Promise<number>;
-
-  constructor(project: string, ...args: string[]) {
-    this.child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", "--no-lock", "local/cli.ts", ...args],
-      cwd: project,
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-    const read = async (stream: ReadableStream<Uint8Array>, name: "stdout" | "stderr") => {
-      for await (const text of stream.pipeThrough(new TextDecoderStream())) this[name] += text;
-    };
-    this.ended = Promise.all([
-      read(this.child.stdout, "stdout"),
-      read(this.child.stderr, "stderr"),
-      this.child.status,
-    ]).then(([, , status]) => status.code);
-  }
-
-  /** What `dev --json` prints when it is ready. */
-  ready(): Promise<Record<string, string>> {
-    return eventually(() =>
-      Promise.resolve(this.stdout.endsWith("\n") ? JSON.parse(this.stdout) : undefined)
-    );
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const timer = setTimeout(() => this.child.kill("SIGKILL"), 10_000);
-    if (this.stdout !== "") {
-      try {
-        this.child.kill("SIGTERM");
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error; // has ended
-      }
-    }
-    await this.ended;
-    clearTimeout(timer);
-  }
-}
-
-async function runTask(project: string, ...args: string[]): Promise<Run & { code: number }> {
-  const run = new Run(project, ...args);
-  return Object.assign(run, { code: await run.ended });
-}
-
-/** Command lines of all processes that were started from this project. */
-async function processes(project: string): Promise<string[]> {
-  const lines: string[] = [];
-  if (Deno.build.os === "linux") {
-    for await (const { name } of Deno.readDir("/proc")) {
-      if (/^\d+$/.test(name)) lines.push(await readTextIfExists(`/proc/${name}/cmdline`) ?? "");
-    }
-  } else {
-    const { stdout } = await new Deno.Command("ps", { args: ["-A", "-o", "args="] }).output();
-    lines.push(...new TextDecoder().decode(stdout).split("\n"));
-  }
-  return lines.filter((line) => line.includes(project));
-}
+import { allEnded, createProject, FREE_PORTS, removeProject, Run, runTask } from "./project.ts";
+import { FIXTURES } from "./support.ts";
 
 Deno.test("the tasks dev, status, db and reset", async (t) => {
-  const project = await createProject();
-  const dev = new Run(project, "dev", "--json", ...FREE_PORTS);
+  const project = await createProject(FIXTURES);
+  await using dev = new Run(project, "dev", "--json", ...FREE_PORTS);
   const addresses = await dev.ready();
 
   await t.step("dev --json prints one line with the addresses and keys", () => {
@@ -143,7 +60,7 @@ Deno.test("the tasks dev, status, db and reset", async (t) => {
     await (await fetch(`${addresses.functions_url}/greet`)).body?.cancel();
     dev.child.kill("SIGINT");
     assert.equal(await dev.ended, 0, dev.stderr);
-    assert.deepEqual(await processes(project), []);
+    await allEnded(project);
     assert.equal((await runTask(project, "status")).code, 1);
   });
 
@@ -159,7 +76,7 @@ Deno.test("the tasks dev, status, db and reset", async (t) => {
       assert.equal((await again.ready()).secret_key, addresses.secret_key);
       again.child.kill("SIGTERM");
       assert.equal(await again.ended, 0, again.stderr);
-      await eventually(async () => (await processes(project)).length === 0 ? true : undefined);
+      await allEnded(project);
     },
   );
 
@@ -175,7 +92,7 @@ Deno.test("the tasks dev, status, db and reset", async (t) => {
       assert.equal(run.stdout, "");
       assert.match(run.stderr, new RegExp(`${broken}, line 3: .*no_such_type`));
     }
-    assert.deepEqual(await processes(project), []);
+    await allEnded(project);
     assert.deepEqual([...Deno.readDirSync(`${project}/.millrace/run`)], []);
     // Mended, the same data take it: its first half was rolled back.
     await Deno.writeTextFile(
@@ -186,11 +103,54 @@ Deno.test("the tasks dev, status, db and reset", async (t) => {
   });
 
   await t.step("wrong options are refused with 2 and the usage", async () => {
-    for (const args of [["dev", "--port", "x"], ["dev", "--nope"], ["status", "-o", "yaml"], []]) {
+    for (
+      const [args, firstLine] of [
+        [["dev", "--port", "x"], "--port must be a port from 0 to 65535: current value is 'x'"],
+        [["dev", "--nope"], "Unknown option '--nope'"],
+        [["dev", "fast"], "Unexpected argument 'fast'"],
+        [["status", "-o", "yaml"], "-o must be env or json: current value is 'yaml'"],
+        [["reset", "all"], "Unexpected argument 'all'"],
+        [["clock", "advance"], "'advance' needs an argument"],
+        [
+          ["clock", "advance", "1 day"],
+          "A duration is written as 1d2h or 90s: current value is '1 day'",
+        ],
+        [
+          ["clock", "set", "noon"],
+          "A time is written as 2030-12-31T23:59:00Z: current value is 'noon'",
+        ],
+        [["clock", "next", "1d"], "Unexpected argument '1d'"],
+        [["clock", "next", "--step"], "--step is for advance and set"],
+        [["clock", "next", "--wait", "-1"], /^Option '--wait' argument is ambiguous/],
+        [
+          ["clock", "next", "--wait", "x"],
+          "--wait must be seconds from 0 to 86400: current value is 'x'",
+        ],
+        [["clock", "stop"], "Unknown action 'stop'"],
+        [["nope"], "Usage: deno task dev | status | db | clock | reset"],
+        [[], "Usage: deno task dev | status | db | clock | reset"],
+      ] as [string[], string | RegExp][]
+    ) {
       const run = await runTask(project, ...args);
+      const [first] = run.stderr.split("\n");
       assert.equal(run.code, 2, args.join(" "));
+      if (typeof firstLine === "string") assert.equal(first, firstLine);
+      else assert.match(first ?? "", firstLine);
+      assert.match(
+        run.stderr,
+        new RegExp(`^Usage: deno task ${args[0] ?? ""}`.replace("nope", ""), "m"),
+      );
+      assert.equal(run.stdout, "");
     }
   });
 
-  await Deno.remove(project.slice(0, project.lastIndexOf("/")), { recursive: true });
+  await t.step("--help prints the usage, with 0", async () => {
+    for (const name of ["dev", "status", "db", "clock", "reset"]) {
+      const run = await runTask(project, name, "--help");
+      assert.deepEqual([run.code, run.stderr], [0, ""]);
+      assert.ok(run.stdout.startsWith(`Usage: deno task ${name}`), run.stdout);
+    }
+  });
+
+  await removeProject(project);
 });

@@ -17,12 +17,15 @@ export async function bootFixtures(options: StackOptions = {}): Promise<Stack & 
   return Object.assign(stack, { [Symbol.asyncDispose]: () => stack.stop() });
 }
 
-/** Calls `look` until it returns something other than `undefined`. @throws after 20 seconds */
+const LIMIT_MS = 120_000;
+
+/** Calls `look` until it returns something other than `undefined`. @throws after two minutes */
 export async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (let tries = 0; tries < 800; tries++) {
+  const end = performance.now() + LIMIT_MS;
+  for (;;) {
     const found = await look();
     if (found !== undefined) return found;
+    if (performance.now() > end) throw new Error(`It did not happen within ${LIMIT_MS / 1000} s`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  throw new Error("It did not happen within 20 seconds");
 }

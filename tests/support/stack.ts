@@ -23,6 +23,8 @@ export interface TestStackOptions {
   env?: Record<string, string>;
   /** Run the jobs of `cron.job`. Default: true. */
   cron?: boolean;
+  /** The engine's clock can be moved: see `clockOf`. */
+  virtualClock?: boolean;
   /** Functions reach the stack by way of a proxy on which faults can be had: see `addFault`. */
   faults?: boolean;
 }

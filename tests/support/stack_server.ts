@@ -22,6 +22,7 @@ const stack = await startStack({
   fresh: true,
   databaseCopies: true,
   cron: options.cron ?? true,
+  virtualClock: options.virtualClock ?? false,
   configFile: await writeTestConfig(folder),
   env: {
     HTTP_ALLOW_PRIVATE_NETWORK: "true",
