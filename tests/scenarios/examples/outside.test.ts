@@ -60,7 +60,7 @@ async function ask(scenario: Scenario) {
 test("order_approval_v1 orders what somebody else has approved", async (scenario) => {
   const { id, owner, approver, decide } = await ask(scenario);
   const approve = { decision: "approve", form: { budget: "B-7" } };
-  assert.equal((await decide(owner, approve)).status, 404);
+  assert.equal((await decide(owner, approve)).status, 403);
   assert.equal((await decide(approver, { decision: "approve", form: {} })).status, 422);
   assert.equal((await decide(approver, approve)).status, 200);
   assert.equal((await decide(approver, approve)).status, 409);
