@@ -16,7 +16,6 @@ export type { FailStep } from "./definition/fail.ts";
 export { MAX_CHILD_DEPTH, MAX_CHILDREN, MAX_WAIT_SECONDS } from "./definition/limits.ts";
 export { MAP_BODIES, type MapStep } from "./definition/map.ts";
 export type { ParallelStep } from "./definition/parallel.ts";
-export type { CommonStep } from "./definition/step_common.ts";
 export type { SucceedStep } from "./definition/succeed.ts";
 export type { TransformStep } from "./definition/transform.ts";
 export type { Validate } from "./definition/validate.ts";

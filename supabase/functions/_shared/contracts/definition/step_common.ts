@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { expressionSchema } from "./expression.ts";
-import { type OnError, onErrorSchema } from "./on_error.ts";
+import { onErrorSchema } from "./on_error.ts";
 import { stepTargetSchema } from "./step_id.ts";
 
 /** Keys that a step of any type may have. */
@@ -18,12 +18,3 @@ export const commonStepKeys = {
   next_step: stepTargetSchema.nullable().optional(),
   on_error: onErrorSchema.optional(),
 };
-
-/** What is known of a step whatever its type. */
-export interface CommonStep {
-  title?: string | undefined;
-  description?: string | undefined;
-  when?: string | undefined;
-  next_step?: string | null | undefined;
-  on_error?: OnError | undefined;
-}

@@ -6,12 +6,19 @@ import type { ValueRule } from "./compile_key.ts";
 /** The longest name and key of an event, in characters. */
 const MAX_NAME_LENGTH = 200;
 
+/** The longest id, email address or role of an assignee, in characters. */
+const MAX_ASSIGNEE_LENGTH = 320;
+
 /** Most people, addresses and roles that one approval may name. */
 const MAX_ASSIGNEES = 100;
 
 const timeSchema = z.iso.datetime({ offset: true });
 const nameSchema = z.string().min(1).max(MAX_NAME_LENGTH);
-const assigneesSchema = z.array(nameSchema).min(1).max(MAX_ASSIGNEES);
+const assigneeSchema = z.string().min(1).max(MAX_ASSIGNEE_LENGTH);
+const assigneesSchema = z.union([
+  assigneeSchema,
+  z.array(assigneeSchema).min(1).max(MAX_ASSIGNEES),
+]);
 
 /** What `seconds` of a wait must come to. */
 export const secondsRule: ValueRule = (value) =>
@@ -31,13 +38,13 @@ export const itemsRule: ValueRule = (value) =>
     ? undefined
     : `must be a list of at most ${MAX_CHILDREN} items`;
 
-/** What the name and the key of an event must come to. */
+/** What the name and the key of an event must come to; numbers and truths count as texts. */
 export const eventNameRule: ValueRule = (value) =>
-  nameSchema.safeParse(value).success
+  typeof value === "number" || typeof value === "boolean" || nameSchema.safeParse(value).success
     ? undefined
     : `must be a text of 1 to ${MAX_NAME_LENGTH} characters`;
 
-/** What `assignees` of an approval must come to. */
+/** What `assignees` of an approval must come to; one by itself need not be in a list. */
 export const assigneesRule: ValueRule = (value) =>
   assigneesSchema.safeParse(value).success
     ? undefined

@@ -18,8 +18,11 @@ testRefusals("approval", [
   ["one without a name", { assignees: [""] }, [
     `steps.a.assignees ${people}: current value is [""]`,
   ]],
-  ["one outside of a list", { assignees: "ann@example.com" }, [
-    `steps.a.assignees ${people}: current value is "ann@example.com"`,
+  ["an empty text for a list", { assignees: "" }, [
+    `steps.a.assignees ${people}: current value is ""`,
+  ]],
+  ["an address that is too long", { assignees: ["a".repeat(321)] }, [
+    `steps.a.assignees ${people}: current value is ["${"a".repeat(78)}…`,
   ]],
   ["no list", { assignees: null }, [`steps.a.assignees ${people}: current value is null`]],
   ["a bad form", { form: { properties: 5 } }, [
@@ -73,6 +76,11 @@ Deno.test("approvalCheck fills in what is not written", () => {
     },
   );
   assert.deepEqual(ask.formProblems("anything"), []);
+});
+
+Deno.test("approvalCheck takes one assignee outside of a list", () => {
+  const { ask } = acceptedStep("approval", { assignees: "ann@example.com" });
+  assert.equal(ask.assignees?.evaluate(contextOf({})), "ann@example.com");
 });
 
 Deno.test("approvalCheck keeps a form that nothing fits", () => {

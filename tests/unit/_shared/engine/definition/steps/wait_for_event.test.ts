@@ -8,13 +8,13 @@ testRefusals("wait_for_event", [
   ...commonRefusals({ event: "e" }),
   ["no event", {}, ["steps.a.event is required"]],
   ["an empty name", { event: "" }, [`steps.a.event ${text}: current value is ""`]],
-  ["a name that is no text", { event: 5 }, [`steps.a.event ${text}: current value is 5`]],
+  ["a name that is no text", { event: ["e"] }, [`steps.a.event ${text}: current value is ["e"]`]],
   ["a name of null", { event: null }, [`steps.a.event ${text}: current value is null`]],
   ["a long name", { event: "e".repeat(201) }, [
     `steps.a.event ${text}: current value is "${"e".repeat(79)}…`,
   ]],
   ["an empty key", { event: "e", key: "" }, [`steps.a.key ${text}: current value is ""`]],
-  ["a key that is no text", { event: "e", key: 5 }, [`steps.a.key ${text}: current value is 5`]],
+  ["a key of null", { event: "e", key: null }, [`steps.a.key ${text}: current value is null`]],
   ["a name that cannot be parsed", { event: "{{" }, [
     `steps.a.event must be a template (for the text itself write { "$literal": "{{" }): '{{' at position 0 is never closed with '}}'`,
   ]],
@@ -46,6 +46,13 @@ Deno.test("waitForEventCheck has no key and no match where none is written", () 
   assert.equal(checked.event.evaluate(contextOf({})), "e");
   assert.equal(checked.key, null);
   assert.equal(checked.match, null);
+});
+
+Deno.test("waitForEventCheck takes a constant key that is a number or a truth", () => {
+  for (const key of [0, 7.5, false]) {
+    const checked = acceptedStep("wait_for_event", { event: "e", key });
+    assert.equal(checked.key?.evaluate(contextOf({})), key);
+  }
 });
 
 Deno.test("waitForEventCheck leads to its on_timeout", () => {

@@ -38,46 +38,52 @@ revoke execute on function millrace.definition_graphs(jsonb) from public;
 -- Where an on_error leads: a step id, or a list of {errors, next_step}. As rows (place, target).
 create function millrace.on_error_targets(p_place text, p_on_error jsonb)
 returns table (place text, target jsonb)
-language sql immutable set search_path = ''
+language plpgsql immutable set search_path = ''
 as $$
-  select p_place, p_on_error
-  where p_on_error is not null and jsonb_typeof(p_on_error) <> 'array'
-  union all
-  select format('%s[%s].next_step', p_place, entry.position - 1), entry.value -> 'next_step'
-  from jsonb_array_elements(case when jsonb_typeof(p_on_error) = 'array' then p_on_error end)
-    with ordinality as entry (value, position)
+begin
+  return query
+    select p_place, p_on_error
+    where p_on_error is not null and jsonb_typeof(p_on_error) <> 'array'
+    union all
+    select format('%s[%s].next_step', p_place, entry.position - 1), entry.value -> 'next_step'
+    from jsonb_array_elements(case when jsonb_typeof(p_on_error) = 'array' then p_on_error end)
+      with ordinality as entry (value, position);
+end;
 $$;
 comment on function millrace.on_error_targets(text, jsonb) is 'The targets of an on_error: (place, target) rows.';
 revoke execute on function millrace.on_error_targets(text, jsonb) from public;
 
 create function millrace.step_targets(p_place text, p_step jsonb)
 returns table (place text, target jsonb)
-language sql immutable set search_path = ''
+language plpgsql immutable set search_path = ''
 as $$
-  select p_place || '.next_step', p_step -> 'next_step'
-  where coalesce(jsonb_typeof(p_step -> 'next_step'), 'null') <> 'null'
-  union all
-  select handler.place, handler.target
-  from millrace.on_error_targets(p_place || '.on_error', p_step -> 'on_error') as handler
-  union all
-  select p_place || '.' || key, p_step -> key
-  from unnest(case p_step ->> 'type'
-    when 'choice' then '{default}'::text[]
-    when 'wait_for_event' then '{on_timeout}'
-    when 'approval' then '{on_reject,on_timeout}'
-  end) as key
-  where p_step ? key
-  union all
-  select p_place || '.validate.' || key, p_step -> 'validate' -> key
-  from unnest('{next_step_on_pass,next_step_on_fail}'::text[]) as key
-  where coalesce(p_step ->> 'type', 'task') = 'task' and p_step -> 'validate' ? key
-  union all
-  select format('%s.choices[%s].next_step', p_place, choice.position - 1),
-    choice.value -> 'next_step'
-  from jsonb_array_elements(case when p_step ->> 'type' = 'choice'
-    and jsonb_typeof(p_step -> 'choices') = 'array' then p_step -> 'choices' end)
-    with ordinality as choice (value, position)
-  where choice.value ? 'next_step'
+begin
+  return query
+    select p_place || '.next_step', p_step -> 'next_step'
+    where coalesce(jsonb_typeof(p_step -> 'next_step'), 'null') <> 'null'
+    union all
+    select handler.place, handler.target
+    from millrace.on_error_targets(p_place || '.on_error', p_step -> 'on_error') as handler
+    union all
+    select p_place || '.' || key, p_step -> key
+    from unnest(case p_step ->> 'type'
+      when 'choice' then '{default}'::text[]
+      when 'wait_for_event' then '{on_timeout}'
+      when 'approval' then '{on_reject,on_timeout}'
+    end) as key
+    where p_step ? key
+    union all
+    select p_place || '.validate.' || key, p_step -> 'validate' -> key
+    from unnest('{next_step_on_pass,next_step_on_fail}'::text[]) as key
+    where coalesce(p_step ->> 'type', 'task') = 'task' and p_step -> 'validate' ? key
+    union all
+    select format('%s.choices[%s].next_step', p_place, choice.position - 1),
+      choice.value -> 'next_step'
+    from jsonb_array_elements(case when p_step ->> 'type' = 'choice'
+      and jsonb_typeof(p_step -> 'choices') = 'array' then p_step -> 'choices' end)
+      with ordinality as choice (value, position)
+    where choice.value ? 'next_step';
+end;
 $$;
 comment on function millrace.step_targets(text, jsonb) is
   'The steps that a step may lead to, and what stands in place of one: (place, target) rows.';
@@ -85,25 +91,28 @@ revoke execute on function millrace.step_targets(text, jsonb) from public;
 
 -- Of a graph: its start, its error handler, and where they lead.
 create function millrace.unreachable_steps(p_graph jsonb) returns setof text
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-  with recursive reached (step_id) as (
-    select entry.step_id
-    from (
-      select p_graph ->> 'start_step' as step_id
-      union all
-      select target #>> '{}' from millrace.on_error_targets('', p_graph -> 'on_error')
-    ) as entry
-    where p_graph -> 'steps' ? entry.step_id
-    union
-    select target.target #>> '{}'
-    from reached
-    cross join lateral millrace.step_targets('', p_graph -> 'steps' -> reached.step_id) as target
-    where p_graph -> 'steps' ? (target.target #>> '{}')
-  )
-  select id from jsonb_object_keys(p_graph -> 'steps') as id
-  except
-  select step_id from reached
+begin
+  return query
+    with recursive reached (step_id) as (
+      select entry.step_id
+      from (
+        select p_graph ->> 'start_step' as step_id
+        union all
+        select target #>> '{}' from millrace.on_error_targets('', p_graph -> 'on_error')
+      ) as entry
+      where p_graph -> 'steps' ? entry.step_id
+      union
+      select target.target #>> '{}'
+      from reached
+      cross join lateral millrace.step_targets('', p_graph -> 'steps' -> reached.step_id) as target
+      where p_graph -> 'steps' ? (target.target #>> '{}')
+    )
+    select id from jsonb_object_keys(p_graph -> 'steps') as id
+    except
+    select step_id from reached;
+end;
 $$;
 comment on function millrace.unreachable_steps(jsonb) is
   'Ids of the steps of a definition or a branch that nothing leads to.';
@@ -111,41 +120,47 @@ revoke execute on function millrace.unreachable_steps(jsonb) from public;
 
 -- A step rests when it takes time, may end the job, or is not understood.
 create function millrace.rests(p_step jsonb) returns boolean
-language sql immutable set search_path = ''
+language plpgsql immutable set search_path = ''
 as $$
-  select case coalesce(p_step ->> 'type', 'task')
-    when 'transform' then ends.here
+declare
+  v_ends_here boolean := coalesce(jsonb_typeof(p_step -> 'next_step'), 'null') = 'null';
+begin
+  return case coalesce(p_step ->> 'type', 'task')
+    when 'transform' then v_ends_here
     -- Without a default it may fail; its next_step counts only where `when` skips it.
-    when 'choice' then not p_step ? 'default' or (p_step ? 'when' and ends.here)
+    when 'choice' then not p_step ? 'default' or (p_step ? 'when' and v_ends_here)
     else true
-  end
-  from (select coalesce(jsonb_typeof(p_step -> 'next_step'), 'null') = 'null' as here) as ends
+  end;
+end;
 $$;
 comment on function millrace.rests(jsonb) is
   'Whether a job that comes to this step may take a rest there, or end.';
 revoke execute on function millrace.rests(jsonb) from public;
 
 create function millrace.restless_steps(p_graph jsonb) returns setof text
-language sql stable set search_path = ''
+language plpgsql stable set search_path = ''
 as $$
-  with recursive ways as materialized (
-    select step.key as source, way.target #>> '{}' as target
-    from jsonb_each(p_graph -> 'steps') as step
-    cross join lateral millrace.step_targets('', step.value) as way
-  ),
-  restful (step_id) as (
-    (
-      select step.key from jsonb_each(p_graph -> 'steps') as step where millrace.rests(step.value)
-      union all
-      -- A target that does not exist is a fault of its own.
-      select source from ways where target is null or not p_graph -> 'steps' ? target
+begin
+  return query
+    with recursive ways as materialized (
+      select step.key as source, way.target #>> '{}' as target
+      from jsonb_each(p_graph -> 'steps') as step
+      cross join lateral millrace.step_targets('', step.value) as way
+    ),
+    restful (step_id) as (
+      (
+        select step.key from jsonb_each(p_graph -> 'steps') as step where millrace.rests(step.value)
+        union all
+        -- A target that does not exist is a fault of its own.
+        select source from ways where target is null or not p_graph -> 'steps' ? target
+      )
+      union
+      select ways.source from restful join ways on ways.target = restful.step_id
     )
-    union
-    select ways.source from restful join ways on ways.target = restful.step_id
-  )
-  select id from jsonb_object_keys(p_graph -> 'steps') as id
-  except
-  select step_id from restful
+    select id from jsonb_object_keys(p_graph -> 'steps') as id
+    except
+    select step_id from restful;
+end;
 $$;
 comment on function millrace.restless_steps(jsonb) is
   'Ids of the steps from which a job would go around for ever: no wait, task or end can be come to.';
