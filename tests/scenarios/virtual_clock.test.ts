@@ -4,8 +4,13 @@ import type { Move, VirtualClock } from "../../local/clock/virtual_clock.ts";
 import { clockOf } from "../support/clock.ts";
 import { oneStep, scenarios, task } from "../support/scenario.ts";
 
-// Without the tick of pg_cron: the clock itself has what becomes due taken up.
-const test = await scenarios({ virtualClock: true, cron: false });
+// Without the tick of pg_cron: the clock itself has what becomes due taken up. Runs linger for a
+// job for so long that none is made by the passing of real time.
+const test = await scenarios({
+  virtualClock: true,
+  cron: false,
+  env: { ORCHESTRATOR_LINGER_MS: "60000" },
+});
 
 const BROKEN = { fail: { code: "network", message: "cable cut" } };
 const DAY_MS = 86_400_000;
@@ -69,9 +74,41 @@ test("VirtualClock.next() starts a job that is to begin later", async (scenario)
   assert.ok(job["started_at"] >= run_at);
 });
 
+test("VirtualClock.next() ends waits, and says which", async (scenario) => {
+  const clock = await clockOf(scenario.db);
+  const workflow = await scenario.workflow({
+    start_step: "cool_down",
+    steps: {
+      cool_down: { type: "wait", seconds: 2 * 86_400, next_step: "payment" },
+      payment: {
+        type: "wait_for_event",
+        event: "paid",
+        timeout_seconds: 86_400,
+        on_timeout: "callback",
+      },
+      callback: task({ accept: true }, {
+        callback: true,
+        timeout_seconds: 3_600,
+        retry: { max_retries: 0 },
+      }),
+    },
+  });
+  const id = await scenario.start(workflow);
+
+  const moves = await runOut(clock);
+
+  assert.deepEqual(moves.flatMap(({ jobs }) => jobs.map(describeDueJob)), [
+    `job ${id} of ${workflow}: step 'cool_down' has waited long enough`,
+    `job ${id} of ${workflow}: step 'payment' waits for event 'paid' no longer`,
+    `job ${id} of ${workflow}: step 'callback' waits for its callback no longer`,
+  ]);
+  const job = await scenario.job(id);
+  assert.deepEqual([job["status"], job["error"].code], ["failed", "timeout"]);
+});
+
 test("VirtualClock.advance() reaches a run that lingers for a job", async (scenario) => {
   const clock = await clockOf(scenario.db);
-  const retry = { strategy: "fixed", base_delay_seconds: 4, max_retries: 1, jitter: "none" };
+  const retry = { strategy: "fixed", base_delay_seconds: 50, max_retries: 1, jitter: "none" };
   const id = await scenario.start(await scenario.workflow(oneStep(task([BROKEN, {}], { retry }))));
   await scenario.reaches(id, "awaiting_retry");
 
