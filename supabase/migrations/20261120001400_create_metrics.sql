@@ -39,7 +39,8 @@ cross join (values ('last_hour', interval '1 hour'), ('last_day', interval '1 da
   ('last_week', interval '7 days')) as period (name, length);
 comment on view millrace.metric_periods is 'The windows of the metrics: last_hour, last_day, last_week.';
 
--- Jobs that ended in the window, by workflow.
+-- Jobs that ended in the window, by workflow. A child that runs a branch is part of its parent and no
+-- job of its own here. A job that was run again has been idle in between: it has no duration.
 create function millrace.measure_jobs(p_from timestamptz, p_to timestamptz)
 returns table (workflow_id text, ended bigint, completed bigint, failed bigint, cancelled bigint,
   completion_rate double precision, failure_rate double precision,
@@ -65,21 +66,22 @@ begin
     percentile_cont(0.95) within group (order by job.queued)
   from (
     select j.workflow_id, j.status,
-      extract(epoch from j.completed_at - j.started_at)::double precision as duration,
+      case when j.run_number = 1 then
+        extract(epoch from j.completed_at - j.started_at)::double precision end as duration,
       extract(epoch from j.started_at - greatest(j.run_at, j.created_at))::double precision as queued
     from public.jobs j
-    where j.completed_at >= p_from and j.completed_at <= p_to
+    where j.completed_at >= p_from and j.completed_at <= p_to and j.branch is null
   ) as job
   group by job.workflow_id;
 end;
 $$;
 comment on function millrace.measure_jobs(timestamptz, timestamptz) is
-  'Jobs that ended in a window by workflow: counts, rates of all that ended, durations of the completed ones from claim to end, and how long they were queued.';
+  'Jobs that ended in a window by workflow: counts, rates of all that ended, durations of the completed ones from claim to end, and how long they were queued. Children that run a branch are not counted; jobs that were run again have no duration.';
 
 -- Attempts that ended in the window, by step.
 create function millrace.measure_steps(p_from timestamptz, p_to timestamptz)
-returns table (workflow_id text, step_id text, attempts bigint, completed bigint, failed bigint,
-  skipped bigint, retries bigint, redeliveries bigint, failure_rate double precision,
+returns table (workflow_id text, branch text, step_id text, attempts bigint, completed bigint,
+  failed bigint, skipped bigint, retries bigint, redeliveries bigint, failure_rate double precision,
   duration_avg_seconds double precision, duration_p50_seconds double precision,
   duration_p95_seconds double precision, duration_p99_seconds double precision)
 language plpgsql stable
@@ -87,7 +89,7 @@ set search_path = '' set plan_cache_mode = force_custom_plan set jit = off
 as $$
 begin
   return query
-  select attempt.workflow_id, attempt.step_id,
+  select attempt.workflow_id, attempt.branch, attempt.step_id,
     count(*) filter (where attempt.status <> 'skipped'),
     count(*) filter (where attempt.status = 'completed'),
     count(*) filter (where attempt.status = 'failed'),
@@ -101,45 +103,46 @@ begin
     percentile_cont(0.95) within group (order by attempt.duration) filter (where attempt.status <> 'skipped'),
     percentile_cont(0.99) within group (order by attempt.duration) filter (where attempt.status <> 'skipped')
   from (
-    select j.workflow_id, s.step_id, s.status, s.attempt, s.redeliveries,
+    select j.workflow_id, j.branch, s.step_id, s.status, s.attempt, s.redeliveries,
       extract(epoch from s.ended_at - s.started_at)::double precision as duration
     from public.job_steps s
     join public.jobs j on j.id = s.job_id
     where s.ended_at >= p_from and s.ended_at <= p_to
   ) as attempt
-  group by attempt.workflow_id, attempt.step_id;
+  group by attempt.workflow_id, attempt.branch, attempt.step_id;
 end;
 $$;
 comment on function millrace.measure_steps(timestamptz, timestamptz) is
-  'Attempts that ended in a window by workflow and step: counts and durations.';
+  'Attempts that ended in a window by workflow, branch (null: none) and step: counts and durations.';
 
 -- What failed in the window and why: attempts (a retry may have saved the job) and jobs.
 create function millrace.measure_failures(p_from timestamptz, p_to timestamptz)
-returns table (workflow_id text, step_id text, error_code text, failed_attempts bigint,
-  failed_jobs bigint, first_failed_at timestamptz, last_failed_at timestamptz)
+returns table (workflow_id text, branch text, step_id text, error_code text,
+  failed_attempts bigint, failed_jobs bigint, first_failed_at timestamptz, last_failed_at timestamptz)
 language plpgsql stable
 set search_path = '' set plan_cache_mode = force_custom_plan set jit = off
 as $$
 begin
   return query
-  select failure.workflow_id, failure.step_id, failure.code,
+  select failure.workflow_id, failure.branch, failure.step_id, failure.code,
     count(*) filter (where failure.of_attempt), count(*) filter (where not failure.of_attempt),
     min(failure.at), max(failure.at)
   from (
-    select j.workflow_id, s.step_id, s.error ->> 'code' as code, s.ended_at as at, true as of_attempt
+    select j.workflow_id, j.branch, s.step_id, s.error ->> 'code' as code, s.ended_at as at,
+      true as of_attempt
     from public.job_steps s
     join public.jobs j on j.id = s.job_id
     where s.ended_at >= p_from and s.ended_at <= p_to and s.status = 'failed'
     union all
-    select j.workflow_id, j.current_step_id, j.error ->> 'code', j.completed_at, false
+    select j.workflow_id, j.branch, j.current_step_id, j.error ->> 'code', j.completed_at, false
     from public.jobs j
     where j.completed_at >= p_from and j.completed_at <= p_to and j.status = 'failed'
   ) as failure
-  group by failure.workflow_id, failure.step_id, failure.code;
+  group by failure.workflow_id, failure.branch, failure.step_id, failure.code;
 end;
 $$;
 comment on function millrace.measure_failures(timestamptz, timestamptz) is
-  'Failed attempts and failed jobs of a window by workflow, step and error code.';
+  'Failed attempts and failed jobs, children too, of a window by workflow, branch, step and error code.';
 
 create function millrace.measure_transformers(p_from timestamptz, p_to timestamptz)
 returns table (transformer_id text, attempts bigint, failed bigint, failure_rate double precision,
@@ -194,10 +197,11 @@ $$;
 comment on function millrace.measure_api(timestamptz, timestamptz) is
   'API requests answered in a window by endpoint and method: counts, share of 5xx, durations.';
 
--- Everything in the queue's index, once: its cost grows with the jobs at hand, not the finished ones.
+-- Everything in the indexes of the two queues and of jobs that wait for a slot, once: its cost grows
+-- with the jobs at hand, not the finished ones.
 create function millrace.measure_queue()
-returns table (status text, jobs bigint, due bigint, not_due bigint, oldest_due_at timestamptz,
-  oldest_due_seconds double precision)
+returns table (status text, jobs bigint, due bigint, not_due bigint, waiting_for_slot bigint,
+  oldest_due_at timestamptz, oldest_due_seconds double precision)
 language plpgsql stable
 set search_path = '' set enable_seqscan = off set jit = off
 as $$
@@ -205,37 +209,61 @@ declare
   v_now timestamptz := millrace.now();
 begin
   return query
-  select known.status, count(j.id), count(j.id) filter (where j.next_run_at <= v_now),
-    count(j.id) filter (where j.next_run_at > v_now),
+  select known.status, count(j.next_run_at), count(*) filter (where j.next_run_at <= v_now),
+    count(*) filter (where j.next_run_at > v_now),
+    case when known.status = 'pending' then (
+      select count(*) from public.jobs w where w.wanted_slot is not null) else 0 end,
     min(j.next_run_at) filter (where j.next_run_at <= v_now),
     extract(epoch from v_now - min(j.next_run_at) filter (where j.next_run_at <= v_now))::double precision
   from unnest(array['pending', 'running', 'awaiting_retry', 'waiting']) with ordinality
     as known (status, position)
-  left join public.jobs j on j.status = known.status and j.next_run_at is not null
+  left join (
+    select queued.status, queued.next_run_at from public.jobs queued
+    where queued.queue_place is not null
+    union all
+    select timed.status, timed.next_run_at from public.jobs timed
+    where timed.next_run_at is not null and timed.queue_place is null
+  ) as j on j.status = known.status
   group by known.status, known.position
   order by known.position;
 end;
 $$;
 comment on function millrace.measure_queue() is
-  'Jobs that have a time at which an orchestrator is to look at them, by status; those running and due have lost their orchestrator.';
+  'Jobs that have a time at which an orchestrator is to look at them, by status; those running and due have lost their orchestrator; those waiting_for_slot have no such time.';
+
+create function millrace.measure_slots()
+returns table (key text, capacity integer, in_use integer, jobs_waiting bigint, oldest_created_at timestamptz)
+language plpgsql stable
+set search_path = '' set enable_seqscan = off set jit = off
+as $$
+begin
+  return query
+  select s.key, s.capacity, s.in_use, count(w.created_at), min(w.created_at)
+  from millrace.slots s
+  left join public.jobs w on w.wanted_slot = s.key
+  group by s.key;
+end;
+$$;
+comment on function millrace.measure_slots() is
+  'Slots by key, with the jobs that wait for one.';
 
 create view public.workflow_metrics with (security_invoker = true) as
 select p.period, m.* from millrace.metric_periods p
 cross join lateral millrace.measure_jobs(p.from_at, p.to_at) as m;
 comment on view public.workflow_metrics is
-  'Jobs that ended by period (last_hour, last_day, last_week: filter by it) and workflow: counts, rates, duration from first claim to end of completed jobs, and how long jobs were queued, in seconds.';
+  'Jobs that ended by period (last_hour, last_day, last_week: filter by it) and workflow, without children that run a branch: counts, rates, duration from first claim to end of completed jobs, and how long jobs were queued, in seconds.';
 
 create view public.step_metrics with (security_invoker = true) as
 select p.period, m.* from millrace.metric_periods p
 cross join lateral millrace.measure_steps(p.from_at, p.to_at) as m;
 comment on view public.step_metrics is
-  'Attempts by period, workflow and step: counts, retries, redeliveries, durations in seconds. Why they failed: failure_metrics.';
+  'Attempts by period, workflow, branch (null: none) and step: counts, retries, redeliveries, durations in seconds. Why they failed: failure_metrics.';
 
 create view public.failure_metrics with (security_invoker = true) as
 select p.period, m.* from millrace.metric_periods p
 cross join lateral millrace.measure_failures(p.from_at, p.to_at) as m;
 comment on view public.failure_metrics is
-  'Failed attempts and failed jobs by period, workflow, step and error code.';
+  'Failed attempts and failed jobs, children too, by period, workflow, branch (null: none), step and error code.';
 
 create view public.transformer_metrics with (security_invoker = true) as
 select p.period, m.* from millrace.metric_periods p
@@ -253,21 +281,30 @@ comment on view public.api_metrics is
 create view public.queue_metrics with (security_invoker = true) as
 select * from millrace.measure_queue();
 comment on view public.queue_metrics is
-  'The queue by status: jobs, how many of them are due, and since when the oldest has been. For running, jobs are leases and due are leases that ran out.';
+  'The queue by status: jobs, how many of them are due, how many others wait for a slot, and since when the oldest has been due. For running, jobs are leases and due are leases that ran out.';
+
+create view public.slot_metrics with (security_invoker = true) as
+select * from millrace.measure_slots();
+comment on view public.slot_metrics is
+  'Limits by key (concurrency of workflows, max_concurrency of maps): capacity, how many jobs hold a slot, how many wait for one and since when the first of these was started.';
 
 revoke execute on function millrace.measure_jobs(timestamptz, timestamptz),
   millrace.measure_steps(timestamptz, timestamptz),
   millrace.measure_failures(timestamptz, timestamptz),
   millrace.measure_transformers(timestamptz, timestamptz),
-  millrace.measure_api(timestamptz, timestamptz), millrace.measure_queue() from public;
+  millrace.measure_api(timestamptz, timestamptz), millrace.measure_queue(),
+  millrace.measure_slots() from public;
 grant execute on function millrace.measure_jobs(timestamptz, timestamptz),
   millrace.measure_steps(timestamptz, timestamptz),
   millrace.measure_failures(timestamptz, timestamptz),
   millrace.measure_transformers(timestamptz, timestamptz),
-  millrace.measure_api(timestamptz, timestamptz), millrace.measure_queue() to service_role;
+  millrace.measure_api(timestamptz, timestamptz), millrace.measure_queue(),
+  millrace.measure_slots() to service_role;
 revoke all on millrace.metric_periods, public.workflow_metrics, public.step_metrics,
-  public.failure_metrics, public.transformer_metrics, public.api_metrics, public.queue_metrics
+  public.failure_metrics, public.transformer_metrics, public.api_metrics, public.queue_metrics,
+  public.slot_metrics
   from anon, authenticated, service_role;
 grant select on millrace.metric_periods, public.workflow_metrics, public.step_metrics,
-  public.failure_metrics, public.transformer_metrics, public.api_metrics, public.queue_metrics
+  public.failure_metrics, public.transformer_metrics, public.api_metrics, public.queue_metrics,
+  public.slot_metrics
   to service_role;

@@ -64,14 +64,16 @@ begin
     m.failure_rate, v_settings.alert_failure_rate,
     (select min(j.completed_at) from public.jobs j
       where j.completed_at >= v_from and j.completed_at <= v_now
-        and j.workflow_id = m.workflow_id and j.status = 'failed')
+        and j.workflow_id = m.workflow_id and j.status = 'failed' and j.branch is null)
   from millrace.measure_jobs(v_from, v_now) as m
   where m.failed >= v_settings.alert_failed_jobs and m.failure_rate >= v_settings.alert_failure_rate;
 
   return query
-  select 'critical', 'configuration', f.workflow_id || coalesce('.' || f.step_id, ''),
+  select 'critical', 'configuration',
+    concat_ws('.', f.workflow_id, f.branch, f.step_id),
     format('%s%s failed with %s in the last hour: %s',
-      coalesce(format('Step ''%s'' of ', f.step_id), ''), format('workflow ''%s''', f.workflow_id),
+      coalesce('Step ''' || concat_ws('.', f.branch, f.step_id) || ''' of ', ''),
+      'workflow ''' || f.workflow_id || '''',
       f.error_code, advice.text),
     greatest(f.failed_attempts, f.failed_jobs)::double precision, 1::double precision,
     f.first_failed_at
@@ -88,6 +90,31 @@ $$;
 comment on function millrace.job_alerts() is
   'Alerts failure_rate (by workflow) and configuration (by workflow and step) of the last hour.';
 
+-- Due jobs: those whose time has come and those in the start queue. A job that waits for a slot, for
+-- children, for a person or for an event is in neither, however long that takes.
+create function millrace.look_at_due(p_now timestamptz, p_limit integer)
+returns table (id uuid, status text, next_run_at timestamptz)
+language plpgsql stable
+set search_path = '' set enable_seqscan = off set jit = off
+as $$
+begin
+  return query
+  select due.id, due.status, due.next_run_at
+  from generate_series(0, 9) as level (priority)
+  cross join lateral (
+    (select j.id, j.status, j.next_run_at from public.jobs j
+      where j.priority = level.priority and j.next_run_at <= p_now and j.queue_place is null
+      order by j.next_run_at limit p_limit)
+    union all
+    (select j.id, j.status, j.next_run_at from public.jobs j
+      where j.priority = level.priority and j.queue_place is not null
+      order by j.queue_place limit p_limit)
+  ) as due;
+end;
+$$;
+comment on function millrace.look_at_due(timestamptz, integer) is
+  'Due jobs, of each priority and either queue at most p_limit, the first to be taken.';
+
 -- The queue, at most 1,000 entries of each priority on either side of now.
 create function millrace.queue_alerts() returns setof millrace.alert
 language plpgsql stable
@@ -101,12 +128,7 @@ declare
 begin
   select s.* into strict v_settings from millrace.settings s;
   select count(*), min(due.next_run_at) into v_due, v_oldest
-  from generate_series(0, 9) as level (priority)
-  cross join lateral (
-    select j.next_run_at from public.jobs j
-    where j.priority = level.priority and j.next_run_at <= v_now
-    order by j.next_run_at limit v_settings.alert_queue_length + 1
-  ) as due;
+  from millrace.look_at_due(v_now, v_settings.alert_queue_length + 1) as due;
   if v_due > v_settings.alert_queue_length then
     return query select 'warning', 'queue_length', 'queue',
       format('More than %s jobs are due: raise max_orchestrators in millrace.settings, or slow down who starts jobs',
@@ -131,12 +153,22 @@ begin
   from generate_series(0, 9) as level (priority)
   cross join lateral (
     select j.id, j.status, j.next_run_at from public.jobs j
-    where j.priority = level.priority
+    where j.priority = level.priority and j.queue_place is null
       and j.next_run_at <= v_now - make_interval(secs => v_settings.alert_stalled_seconds)
     order by j.next_run_at limit 1000
   ) as overdue
   where overdue.status <> 'pending'
   group by overdue.status;
+
+  select e.created_at into v_oldest from public.events e
+  where e.delivered_at is null order by e.id limit 1;
+  if v_oldest < v_now - make_interval(secs => v_settings.alert_queue_seconds) then
+    return query select 'warning', 'event_delay', 'events',
+      format('The oldest event that is to be delivered has waited for %s seconds: check that workflow-orchestrator is deployed and called',
+        floor(extract(epoch from v_now - v_oldest))),
+      extract(epoch from v_now - v_oldest)::double precision,
+      v_settings.alert_queue_seconds::double precision, v_oldest;
+  end if;
 
   return query
   select 'warning', 'long_running', held.id::text,
@@ -149,7 +181,7 @@ begin
     select j.id, j.status, j.workflow_id, j.current_step_id, coalesce(
       to_timestamp((j.state ->> 'entered_at')::double precision / 1000), j.started_at) as entered_at
     from public.jobs j
-    where j.priority = level.priority and j.next_run_at > v_now
+    where j.priority = level.priority and j.next_run_at > v_now and j.queue_place is null
     order by j.next_run_at limit 1000
   ) as held
   where held.status = 'running'
@@ -157,7 +189,7 @@ begin
 end;
 $$;
 comment on function millrace.queue_alerts() is
-  'Alerts queue_length, queue_delay, stalled_jobs (by status: leases, retries and timers that are over and nobody took up) and long_running (by job).';
+  'Alerts queue_length, queue_delay, stalled_jobs (by status: leases, retries and timers that are over and nobody took up), event_delay and long_running (by job).';
 
 create function millrace.platform_alerts() returns setof millrace.alert
 language plpgsql stable
@@ -184,17 +216,14 @@ begin
       null::double precision, null::double precision, v_state.kick_answered_at;
   end if;
 
-  select min(due.next_run_at) into v_oldest
-  from generate_series(0, 9) as level (priority)
-  cross join lateral (
-    select j.next_run_at from public.jobs j
-    where j.priority = level.priority and j.next_run_at <= v_now
-    order by j.next_run_at limit 1
-  ) as due;
+  select least(min(due.next_run_at), (
+    select e.created_at from public.events e where e.delivered_at is null order by e.id limit 1))
+  into v_oldest
+  from millrace.look_at_due(v_now, 1) as due;
   if v_oldest < v_now - make_interval(secs => v_tick_seconds)
     and coalesce(v_state.last_tick_at, '-infinity') < v_now - make_interval(secs => v_tick_seconds) then
     return query select 'critical', 'tick_missing', 'millrace-tick',
-      format('tick() %s while jobs are due: check that pg_cron runs the job ''millrace-tick'' (cron.job, cron.job_run_details)',
+      format('tick() %s while jobs or events are due: check that pg_cron runs the job ''millrace-tick'' (cron.job, cron.job_run_details)',
         coalesce('last ran at ' || v_state.last_tick_at, 'has not run since the database started')),
       extract(epoch from v_now - v_state.last_tick_at)::double precision,
       v_tick_seconds::double precision, coalesce(v_state.last_tick_at, v_oldest);
@@ -214,8 +243,10 @@ comment on view public.alerts is
   'What is wrong now: severity (critical, warning), kind, subject, message (what to do), value, threshold (columns alert_… of millrace.settings), since. Empty when all is well.';
 
 revoke execute on function millrace.platform_state(), millrace.job_alerts(),
-  millrace.queue_alerts(), millrace.platform_alerts() from public;
+  millrace.look_at_due(timestamptz, integer), millrace.queue_alerts(), millrace.platform_alerts()
+  from public;
 grant execute on function millrace.platform_state(), millrace.job_alerts(),
-  millrace.queue_alerts(), millrace.platform_alerts() to service_role;
+  millrace.look_at_due(timestamptz, integer), millrace.queue_alerts(), millrace.platform_alerts()
+  to service_role;
 revoke all on public.alerts from anon, authenticated, service_role;
 grant select on public.alerts to service_role;

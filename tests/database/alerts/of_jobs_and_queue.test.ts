@@ -3,6 +3,7 @@ import { ago, alerts, alertTest, NOW } from "../../support/alerts.ts";
 import type { TestDatabase } from "../../support/database.ts";
 import { insertJob, TOKEN } from "../../support/engine.ts";
 import { privateDatabase } from "../../support/private_database.ts";
+import { ALICE } from "../../support/seed_database.ts";
 
 const file = await privateDatabase();
 const test = (name: string, run: (db: TestDatabase) => Promise<void>) => alertTest(file, name, run);
@@ -22,6 +23,77 @@ test("none when all is well", async (db) => {
   await addLeased(db, -20);
   await addEnded(db, "completed");
   assert.deepEqual(await alerts(db), []);
+});
+
+test("none for jobs that wait as they were told to", async (db) => {
+  const long = ago(1_000_000);
+  const state = (kind: string) => ({ entered_at: NOW - 1e9, waiting: { kind } });
+  const waits = (columns: Record<string, unknown>) =>
+    insertJob(db, { status: "waiting", created_at: long, started_at: long, ...columns });
+  const parent = await waits({ state: state("children"), open_children: 2 });
+  const child = {
+    ...{ parent_job_id: parent, parent_step_id: "each", parent_visit: 1, root_job_id: parent },
+    ...{ depth: 1, workflow_version: 1, branch: "each", created_at: long },
+  };
+  await insertJob(db, { ...child, status: "waiting", state: state("approval") });
+  await insertJob(db, { ...child, status: "pending", slot_key: "k", wanted_slot: "k" });
+  await waits({ state: state("event") });
+  await waits({ state: state("callback"), next_run_at: ago(-3600) });
+  await waits({ state: state("timer"), next_run_at: ago(-3600) });
+  await waits({ status: "paused" });
+  const limited = await waits({ status: "pending", wanted_slot: "k" });
+  await db`update public.jobs set next_run_at = null where id = ${limited}`;
+  await insertJob(db, { created_at: long, run_at: ago(-3600) });
+  assert.deepEqual(await alerts(db), []);
+});
+
+test("failure_rate counts no children that run a branch", async (db) => {
+  const parent = await addEnded(db, "completed");
+  for (let index = 0; index < 10; index++) {
+    await insertJob(db, {
+      ...{ parent_job_id: parent, parent_step_id: "each", parent_visit: 1, root_job_id: parent },
+      ...{ depth: 1, workflow_version: 1, branch: "each", item_index: index, status: "failed" },
+      ...{ completed_at: ago(60), error: { code: "timeout", message: "m" }, error_message: "m" },
+    });
+  }
+  assert.deepEqual(await alerts(db), []);
+});
+
+test("configuration names the branch of a step", async (db) => {
+  const parent = await addEnded(db, "completed");
+  await insertJob(db, {
+    ...{ parent_job_id: parent, parent_step_id: "each", parent_visit: 1, root_job_id: parent },
+    ...{ depth: 1, workflow_version: 1, branch: "each", item_index: 0, status: "failed" },
+    ...{ current_step_id: "s", completed_at: ago(60), error_message: "m" },
+    error: { code: "secret_missing", message: "m" },
+  });
+  const [alert] = await alerts(db);
+  assert.equal(alert?.subject, "one_step.each.s");
+  assert.match(alert?.message ?? "", /^Step 'each\.s' of workflow 'one_step' failed with /);
+});
+
+test("event_delay when an event is not delivered for too long", async (db) => {
+  const emit = (created: number, delivered: string | null = null) =>
+    db`insert into public.events (user_id, name, created_at, delivered_at)
+      values (${ALICE}, 'e', ${ago(created)}, ${delivered})`;
+  await emit(600, ago(599));
+  await emit(60);
+  assert.deepEqual(await alerts(db), []);
+  await db`delete from public.events`;
+  await emit(61);
+  assert.deepEqual(await alerts(db), [{
+    ...{ severity: "warning", kind: "event_delay", subject: "events" },
+    message: "The oldest event that is to be delivered has waited for 61 seconds: check that " +
+      "workflow-orchestrator is deployed and called",
+    ...{ value: 61, threshold: 60, since: new Date(ago(61)) },
+  }]);
+});
+
+test("queue_delay of a job that was woken counts as that of one in the start queue", async (db) => {
+  await insertJob(db, { status: "waiting", next_run_at: ago(70) });
+  await insertJob(db, { created_at: ago(65) });
+  const [alert] = await alerts(db);
+  assert.deepEqual([alert?.kind, alert?.value], ["queue_delay", 70]);
 });
 
 test("failure_rate when enough of a workflow's jobs failed", async (db) => {

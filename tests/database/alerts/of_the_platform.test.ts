@@ -3,6 +3,7 @@ import { ago, alerts, alertTest } from "../../support/alerts.ts";
 import type { TestDatabase } from "../../support/database.ts";
 import { insertJob } from "../../support/engine.ts";
 import { privateDatabase } from "../../support/private_database.ts";
+import { ALICE } from "../../support/seed_database.ts";
 
 const file = await privateDatabase();
 const test = (name: string, run: (db: TestDatabase) => Promise<void>) => alertTest(file, name, run);
@@ -25,7 +26,10 @@ test("tick_missing when tick() does not run while something is due", async (db) 
   assert.deepEqual(missing.map(({ value, threshold, since }) => [value, threshold, since]), [
     [90, 60, new Date(ago(90))],
   ]);
-  assert.match(missing[0]?.message ?? "", /^tick\(\) last ran at .* while jobs are due: check /);
+  assert.match(
+    missing[0]?.message ?? "",
+    /^tick\(\) last ran at .* while jobs or events are due: check /,
+  );
 });
 
 test("tick_missing when tick() has never run, or a crash has taken its trace", async (db) => {
@@ -34,6 +38,15 @@ test("tick_missing when tick() has never run, or a crash has taken its trace", a
   const missing = (await alerts(db)).filter(({ kind }) => kind === "tick_missing");
   assert.deepEqual(missing.map(({ value, since }) => [value, since]), [[null, new Date(ago(61))]]);
   assert.match(missing[0]?.message ?? "", /^tick\(\) has not run since the database started while/);
+});
+
+test("tick_missing when events wait to be delivered and no job is due", async (db) => {
+  await db`update millrace.pulse set last_tick_at = ${ago(90)}`;
+  await db`insert into public.events (user_id, name, created_at) values (${ALICE}, 'e', ${
+    ago(61)
+  })`;
+  const kinds = (await alerts(db)).map(({ kind }) => kind);
+  assert.deepEqual(kinds, ["event_delay", "tick_missing"]);
 });
 
 /** Answers of pg_net to the two watched calls, the newer first, and the message they make. */

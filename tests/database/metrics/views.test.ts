@@ -60,6 +60,22 @@ const addAttempt = (
   return db`insert into public.job_steps ${db(row as never)}`;
 };
 
+/** A job that was started so long ago and has not got its slot. */
+const addWaitingForSlot = async (db: TestDatabase, key: string, created: number) => {
+  const id = await insertJob(db, { wanted_slot: key, created_at: ago(created) });
+  await db`update public.jobs set next_run_at = null where id = ${id}`;
+};
+
+/** What makes a job a child of step `each` of another. */
+const childOf = (parent: string) => ({
+  parent_job_id: parent,
+  parent_step_id: "each",
+  parent_visit: 1,
+  root_job_id: parent,
+  depth: 1,
+  workflow_version: 1,
+});
+
 file.test("workflow_metrics: counts, rates and durations by period", async (db) => {
   await stopClock(db, ago(0));
   for (let seconds = 1; seconds <= 100; seconds++) {
@@ -109,6 +125,67 @@ file.test("workflow_metrics: jobs that never started have no durations", async (
   );
 });
 
+file.test("workflow_metrics: a child that runs a branch is no job of its own", async (db) => {
+  await stopClock(db, ago(0));
+  const parent = await addEnded(db, "completed", MINUTE);
+  await addEnded(db, "failed", MINUTE, 1, { ...childOf(parent), branch: "each" });
+  await addEnded(db, "completed", MINUTE, 1, childOf(parent)); // of a whole workflow
+  const [row] = await read(db, "workflow_metrics", "ended");
+  assert.deepEqual([row?.ended, row?.completed], [2, 2]);
+});
+
+file.test("workflow_metrics: a job that was run again counts and has no duration", async (db) => {
+  await stopClock(db, ago(0));
+  await addEnded(db, "completed", MINUTE, DAY, { run_number: 2 });
+  await addEnded(db, "completed", MINUTE, 7);
+  const [row] = await read(db, "workflow_metrics", "ended");
+  assert.deepEqual([row?.completed, row?.duration_p99_seconds], [2, 7]);
+});
+
+file.test("step_metrics and failure_metrics: steps of a branch are its own", async (db) => {
+  await stopClock(db, ago(0));
+  const parent = await addEnded(db, "failed", 5);
+  await addAttempt(db, parent, 1, "failed");
+  for (const item_index of [0, 1]) {
+    const more = { ...childOf(parent), branch: "each", item_index };
+    await addAttempt(db, await addEnded(db, "failed", 5, 1, more), 1, "failed");
+  }
+  const steps = await read(db, "step_metrics where period = 'last_hour'", "branch nulls first");
+  assert.deepEqual(
+    steps.map(({ branch, step_id, failed }) => [branch, step_id, failed]),
+    [[null, "a", 1], ["each", "a", 2]],
+  );
+  const failures = await read(
+    db,
+    "failure_metrics where period = 'last_hour'",
+    "branch nulls first, error_code",
+  );
+  assert.deepEqual(
+    failures.map((row) => [row.branch, row.error_code, row.failed_attempts, row.failed_jobs]),
+    [
+      [null, "http_5xx", 1, 0],
+      [null, "timeout", 0, 1],
+      ["each", "http_5xx", 2, 0],
+      ["each", "timeout", 0, 2],
+    ],
+  );
+});
+
+file.test("slot_metrics: who holds and who waits, by key", async (db) => {
+  await stopClock(db, ago(0));
+  await db`delete from millrace.slots`;
+  await db`insert into millrace.slots (key, capacity, in_use) values ('k', 5, 5), ('l', 2, 1)`;
+  await addWaitingForSlot(db, "k", 40);
+  await addWaitingForSlot(db, "k", 50);
+  assert.deepEqual(await read(db, "slot_metrics", "key"), [
+    {
+      ...{ key: "k", capacity: 5, in_use: 5, jobs_waiting: 2 },
+      oldest_created_at: new Date(ago(50)),
+    },
+    { key: "l", capacity: 2, in_use: 1, jobs_waiting: 0, oldest_created_at: null },
+  ]);
+});
+
 file.test("step_metrics: attempts, retries and durations by step", async (db) => {
   await stopClock(db, ago(0));
   const job = await addEnded(db, "completed", 5);
@@ -123,7 +200,7 @@ file.test("step_metrics: attempts, retries and durations by step", async (db) =>
     ended_at: ago(HOUR + 1),
   });
   const rows = await read(db, "step_metrics where period = 'last_hour'", "step_id");
-  const common = { period: "last_hour", workflow_id: "one_step" };
+  const common = { period: "last_hour", workflow_id: "one_step", branch: null };
   assert.deepEqual(
     rows.map((row) => {
       const { duration_p95_seconds: _, duration_p99_seconds: __, failure_rate, ...rest } = row;
@@ -152,7 +229,7 @@ file.test("failure_metrics: attempts and jobs by step and error code", async (db
   await addAttempt(db, job, 3, "failed", { error: { code: "timeout", message: "m" } });
   await addEnded(db, "completed", 5);
   const rows = await read(db, "failure_metrics where period = 'last_hour'", "error_code");
-  const common = { period: "last_hour", workflow_id: "one_step", step_id: "a" };
+  const common = { period: "last_hour", workflow_id: "one_step", branch: null, step_id: "a" };
   assert.deepEqual(rows, [
     {
       ...{ ...common, error_code: "http_5xx", failed_attempts: 2, failed_jobs: 0 },
@@ -190,25 +267,27 @@ file.test("queue_metrics: what is due and for how long, by status", async (db) =
   await insertJob(db, { run_at: ago(30), created_at: ago(30) });
   await insertJob(db, { run_at: ago(90), created_at: ago(90) });
   await insertJob(db, { run_at: ago(-60) });
+  await addWaitingForSlot(db, "k", 40);
+  await addWaitingForSlot(db, "k", 50);
   await insertJob(db, { status: "running", lease_token: TOKEN, next_run_at: ago(-10) });
   await insertJob(db, { status: "running", lease_token: TOKEN, next_run_at: ago(45) });
   await insertJob(db, { status: "awaiting_retry", next_run_at: ago(-5), next_retry_at: ago(-5) });
   await addEnded(db, "completed", 5);
   assert.deepEqual(await read(db, "queue_metrics", "oldest_due_seconds desc nulls last, status"), [
     {
-      ...{ status: "pending", jobs: 3, due: 2, not_due: 1 },
+      ...{ status: "pending", jobs: 3, due: 2, not_due: 1, waiting_for_slot: 2 },
       ...{ oldest_due_at: new Date(ago(90)), oldest_due_seconds: 90 },
     },
     {
-      ...{ status: "running", jobs: 2, due: 1, not_due: 1 },
+      ...{ status: "running", jobs: 2, due: 1, not_due: 1, waiting_for_slot: 0 },
       ...{ oldest_due_at: new Date(ago(45)), oldest_due_seconds: 45 },
     },
     {
-      ...{ status: "awaiting_retry", jobs: 1, due: 0, not_due: 1 },
+      ...{ status: "awaiting_retry", jobs: 1, due: 0, not_due: 1, waiting_for_slot: 0 },
       ...{ oldest_due_at: null, oldest_due_seconds: null },
     },
     {
-      ...{ status: "waiting", jobs: 0, due: 0, not_due: 0 },
+      ...{ status: "waiting", jobs: 0, due: 0, not_due: 0, waiting_for_slot: 0 },
       ...{ oldest_due_at: null, oldest_due_seconds: null },
     },
   ]);
