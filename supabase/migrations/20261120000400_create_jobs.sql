@@ -81,6 +81,9 @@ create table public.jobs (
   constraint jobs_depth_matches_parent check ((depth > 0) = (parent_job_id is not null)),
   constraint jobs_ended_has_no_open_children check (
     open_children = 0 or status not in ('completed', 'failed', 'cancelled')),
+  -- A run that believes that all have ended, while the end of one was refused, does not pass here.
+  constraint jobs_open_children_are_awaited check (
+    open_children = 0 or state -> 'waiting' ->> 'kind' = 'children' or state ? 'ending'),
   constraint jobs_queued_is_due check (
     queue_place is null or (status = 'pending' and next_run_at is not null)),
   constraint jobs_wants_slot_while_pending check (wanted_slot is null or status = 'pending'),

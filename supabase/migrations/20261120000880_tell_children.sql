@@ -58,23 +58,42 @@ $$;
 comment on function millrace.count_down(millrace.job_commit[], timestamptz) is
   'Counts ended jobs at their parents, and wakes a waiting parent when none is open or too many failed.';
 
-create function millrace.tell_children(p_messages jsonb, p_applied uuid[]) returns void
-language plpgsql set search_path = ''
+create function millrace.tell_children(p_messages jsonb, p_applied uuid[], p_token uuid)
+returns uuid[]
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
+declare
+  v_kick text := coalesce(current_setting('millrace.kick', true), '');
+  v_ids uuid[];
+  v_kinds text[];
+  v_reasons text[];
+  v_held uuid[];
+  v_elsewhere boolean;
 begin
-  -- One wish to cancel is enough; a pause and a resume take each other's place.
-  insert into public.job_inbox (job_id, kind, payload)
-  select j.id, m.kind, jsonb_build_object('reason', m.reason)
+  select array_agg(j.id), array_agg(m.kind), array_agg(m.reason),
+    coalesce(array_agg(j.id) filter (where j.lease_token = p_token), '{}'),
+    bool_or(j.lease_token <> p_token)
+  into v_ids, v_kinds, v_reasons, v_held, v_elsewhere
   from jsonb_to_recordset(p_messages) as m (job_id uuid, kind text, reason text)
   cross join lateral (
-    select jobs.id, jobs.status from public.jobs where jobs.parent_job_id = m.job_id offset 0
+    select jobs.id, jobs.status, jobs.lease_token from public.jobs
+    where jobs.parent_job_id = m.job_id offset 0
   ) as j
-  where m.job_id = any (p_applied) and j.status not in ('completed', 'failed', 'cancelled')
+  where m.job_id = any (p_applied) and j.status not in ('completed', 'failed', 'cancelled');
+  -- The caller looks for what is due, and is told of what he holds; who else holds one is not.
+  perform set_config('millrace.kick', case when v_elsewhere then '' else 'caller' end, true);
+  -- One wish to cancel is enough; a pause and a resume take each other's place.
+  insert into public.job_inbox (job_id, kind, payload)
+  select told.id, told.kind, jsonb_build_object('reason', told.reason)
+  from unnest(v_ids, v_kinds, v_reasons) as told (id, kind, reason)
   on conflict (job_id) where kind = 'cancel' do nothing;
+  perform set_config('millrace.kick', v_kick, true);
+  return v_held;
 end;
 $$;
-comment on function millrace.tell_children(jsonb, uuid[]) is
-  'Puts cancel, pause or resume into the mailboxes of the open children of committed jobs.';
+comment on function millrace.tell_children(jsonb, uuid[], uuid) is
+  'Puts cancel, pause or resume into the mailboxes of the open children of committed jobs, and answers those that the caller holds.';
 
 -- Before the jobs are written, so that a parent which waits for them sees how many there are. As many
 -- as fit get their slots back at once, the others wait for one.
@@ -126,8 +145,8 @@ comment on function millrace.reopen_children(uuid[], timestamptz) is
   'Makes ended children pending again, each with a retry message, and counts them as open.';
 
 revoke execute on function millrace.addressed_children(jsonb),
-  millrace.count_down(millrace.job_commit[], timestamptz), millrace.tell_children(jsonb, uuid[]),
+  millrace.count_down(millrace.job_commit[], timestamptz), millrace.tell_children(jsonb, uuid[], uuid),
   millrace.reopen_children(uuid[], timestamptz) from public;
 grant execute on function millrace.addressed_children(jsonb),
-  millrace.count_down(millrace.job_commit[], timestamptz), millrace.tell_children(jsonb, uuid[]),
+  millrace.count_down(millrace.job_commit[], timestamptz), millrace.tell_children(jsonb, uuid[], uuid),
   millrace.reopen_children(uuid[], timestamptz) to service_role;

@@ -229,6 +229,7 @@ declare
   v_parents uuid[];
   v_done record;
   v_spawned record;
+  v_told uuid[] := '{}';
 begin
   v_asked := array(
     select c from jsonb_populate_recordset(null::millrace.job_commit, p_commit -> 'jobs') as c);
@@ -266,7 +267,7 @@ begin
       leased := v_spawned.leased;
     end if;
     if p_commit -> 'child_messages' <> '[]' then
-      perform millrace.tell_children(p_commit -> 'child_messages', v_done.applied);
+      v_told := millrace.tell_children(p_commit -> 'child_messages', v_done.applied, v_token);
     end if;
     if p_commit -> 'subscriptions' <> '[]' then
       perform millrace.subscribe(p_commit -> 'subscriptions', v_done.applied);
@@ -277,7 +278,7 @@ begin
     perform millrace.drop_messages(v_done.missed);
   end if;
   results := millrace.commit_results(v_asked, v_done.applied, v_token);
-  woken := millrace.unread_messages(v_done.woken);
+  woken := millrace.unread_messages(v_done.woken || v_told);
 end;
 $$;
 comment on function millrace.commit(jsonb) is

@@ -9,6 +9,7 @@ const PURE_LIBRARIES: ReadonlySet<string> = new Set([
   "@cfworker/json-schema",
   "jsonata",
   "jsonpath-plus",
+  "re2js",
   "zod",
 ]);
 

@@ -12,7 +12,12 @@ export interface Family {
   /** The children that came with the commit that started them. */
   readonly members: Set<string>;
   readonly ends: Map<string, ChildEnd>;
+  /** Ends the wait where the step, or the whole job, has a time limit. */
+  readonly timer: ReturnType<typeof setTimeout> | undefined;
 }
+
+/** Timers take at most 2^31 - 1 ms; no run takes as long. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** What a child's decision means for its parent. */
 export type FamilyNews =
@@ -29,6 +34,12 @@ export type FamilyNews =
 export class Families {
   private readonly families = new Map<string, Family>();
   private readonly parentOf = new Map<string, string>();
+  private readonly onLimit: (parentId: string) => void;
+
+  /** @param onLimit told of a parent whose time is up while its children run */
+  constructor(onLimit: (parentId: string) => void) {
+    this.onLimit = onLimit;
+  }
 
   /**
    * Whether the children of a commit may be leased with it.
@@ -42,17 +53,23 @@ export class Families {
       (spawn.max_running === 0 || length <= spawn.max_running);
   }
 
-  /** The write by which a parent keeps its lease and is handed its children. */
-  adopt(write: JobWrite): JobWrite {
+  /**
+   * The write by which a parent keeps its lease and is handed its children.
+   *
+   * @param now the database's clock, in ms since 1970
+   */
+  adopt(write: JobWrite, now: number): JobWrite {
     const { spawn, job } = write;
     if (spawn === undefined) return write;
     const { waiting } = job.state;
+    const ms = job.next_run_at === null ? Infinity : Date.parse(job.next_run_at) - now;
     this.families.set(job.job_id, {
       parentId: job.job_id,
       total: spawn.children.length,
       tolerated: waiting?.kind === "children" ? waiting.tolerated : 0,
       members: new Set(),
       ends: new Map(),
+      timer: ms > MAX_TIMER_MS ? undefined : setTimeout(() => this.onLimit(job.job_id), ms),
     });
     return {
       ...write,
@@ -112,6 +129,7 @@ export class Families {
   dissolve(parentId: string): void {
     const family = this.families.get(parentId);
     if (family === undefined) return;
+    clearTimeout(family.timer);
     this.families.delete(parentId);
     for (const id of family.members) this.parentOf.delete(id);
   }

@@ -64,7 +64,7 @@ export class Run {
   private readonly commits = new CommitQueue(() => this.planning++);
   private readonly outbox: Outbox;
   private readonly lanes = new Lanes();
-  private readonly families = new Families();
+  private readonly families = new Families((parentId) => this.scatter(parentId));
   private readonly schedule: Schedule;
   private readonly signal = new Signal();
   /** Jobs that are being planned right now; tasks and commits leave when none is. */
@@ -119,7 +119,10 @@ export class Run {
     } finally {
       // From here on a kick must find that it needs a run of its own.
       this.schedule.stop();
-      for (const held of this.held.values()) held.release();
+      for (const [id, held] of this.held) {
+        this.families.dissolve(id);
+        held.release();
+      }
       this.summary.duration_ms = Math.round(clock.elapsed() - startedAt);
       if (this.held.size > 0) {
         this.deps.log.warn("run_left_jobs", { held: this.held.size, wall: config.wallSeconds });
@@ -293,7 +296,11 @@ export class Run {
     if (effect.type !== "keep") this.families.dissolve(job_id);
     const room = this.isAccepting ? this.deps.config.slots - this.held.size : 0;
     if (Families.fits(write, room)) {
-      return { ...decision, write: this.families.adopt(write), effect: { type: "keep" } };
+      return {
+        ...decision,
+        write: this.families.adopt(write, this.deps.clock.now()),
+        effect: { type: "keep" },
+      };
     }
     const news = this.families.notice(held.job, write);
     if (news !== null) this.tellParent(news);

@@ -244,3 +244,16 @@ Deno.test("Run drops a job that was not given what it asked for, and goes on wit
   assert.deepEqual(engine.tasks.left, []);
   await engine.end();
 });
+
+Deno.test("Run parks a parent when the time limit of its step is over", async () => {
+  const [start] = Object.values(FAN.steps);
+  const definition = { ...FAN, steps: { ...FAN.steps, fan: { ...start, timeout_seconds: 0.001 } } };
+  const { engine, parent, spawn } = await spawning(definition);
+  spawn.reply({ claimed: childrenOf(parent, spawn) });
+  const parking = await engine.turns.next();
+  const { job } = writeOf(parking, parent);
+  assert.equal(job.status, "waiting");
+  assert.notEqual(job.next_run_at, null);
+  parking.reply();
+  await engine.end();
+});
