@@ -20,8 +20,10 @@ declare
 begin
   perform from public.jobs j where j.id = any (p_job_ids) order by j.id for update;
   with reopened as (
-    select j.id, j.user_id, j.priority, millrace.job_timeout(j.workflow_id, j.workflow_version)
-        as timeout,
+    select j.id, j.user_id, j.priority, (
+        select make_interval(secs => millrace.timeout_of(v.definition))
+        from public.workflow_versions v
+        where v.workflow_id = j.workflow_id and v.version = j.workflow_version) as timeout,
       row_number() over (partition by j.user_id, j.priority order by j.created_at, j.id) as position
     from unnest(p_job_ids) as listed (id)
     cross join lateral (select * from public.jobs where jobs.id = listed.id offset 0) as j
@@ -57,20 +59,6 @@ comment on function millrace.reopen_jobs(uuid[], jsonb, jsonb) is
   'Opens again those of these jobs that are roots, failed or cancelled and the caller''s (the service role: anybody''s), with new input where it is not null, tells each by a message retry, and answers them. Raises MR009.';
 revoke execute on function millrace.reopen_jobs(uuid[], jsonb, jsonb) from public;
 grant execute on function millrace.reopen_jobs(uuid[], jsonb, jsonb) to authenticated, service_role;
-
-create function millrace.job_timeout(p_workflow_id text, p_version integer) returns interval
-language sql stable set search_path = ''
-as $$
-  select make_interval(secs => (v.definition -> 'timeout_seconds')::double precision)
-  from public.workflow_versions v
-  where v.workflow_id = p_workflow_id and v.version = p_version
-    and jsonb_typeof(v.definition -> 'timeout_seconds') = 'number'
-    and (v.definition -> 'timeout_seconds')::numeric between 0 and 1e9
-$$;
-comment on function millrace.job_timeout(text, integer) is
-  'How long a job of this version of a workflow may take; null where its definition does not say.';
-revoke execute on function millrace.job_timeout(text, integer) from public;
-grant execute on function millrace.job_timeout(text, integer) to service_role;
 
 create function public.retry_job(
   p_job_id uuid,

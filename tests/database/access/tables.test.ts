@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { TestDatabase } from "../../support/database.ts";
 import { privateDatabase } from "../../support/private_database.ts";
-import { as } from "../../support/engine.ts";
+import { as, insertJob } from "../../support/engine.ts";
 import { ALICE, BOB } from "../../support/seed_database.ts";
 
 const file = await privateDatabase();
@@ -25,6 +25,15 @@ const MATRIX: [table: string, role: Role, ...Access[]][] = [
   ["public.job_inbox", "anon", "-", "-", "-", "-"],
   ["public.job_inbox", "authenticated", "-", "own", "-", "-"],
   ["public.job_inbox", "service_role", "all", "all", "all", "all"],
+  ["public.approvals", "anon", "-", "-", "-", "-"],
+  ["public.approvals", "authenticated", "own", "-", "-", "-"],
+  ["public.approvals", "service_role", "all", "all", "all", "all"],
+  ["public.events", "anon", "-", "-", "-", "-"],
+  ["public.events", "authenticated", "own", "-", "-", "-"],
+  ["public.events", "service_role", "all", "all", "all", "all"],
+  ["public.event_waits", "anon", "-", "-", "-", "-"],
+  ["public.event_waits", "authenticated", "-", "-", "-", "-"],
+  ["public.event_waits", "service_role", "all", "all", "all", "all"],
   ["public.workflows", "anon", "-", "-", "-", "-"],
   ["public.workflows", "authenticated", "all", "-", "-", "-"],
   ["public.workflows", "service_role", "all", "all", "all", "all"],
@@ -43,6 +52,12 @@ const MATRIX: [table: string, role: Role, ...Access[]][] = [
   ["public.api_requests", "anon", "-", "-", "-", "-"],
   ["public.api_requests", "authenticated", "-", "-", "-", "-"],
   ["public.api_requests", "service_role", "all", "all", "all", "all"],
+  ["millrace.slots", "anon", "-", "-", "-", "-"],
+  ["millrace.slots", "authenticated", "-", "-", "-", "-"],
+  ["millrace.slots", "service_role", "all", "all", "all", "all"],
+  ["millrace.rate_starts", "anon", "-", "-", "-", "-"],
+  ["millrace.rate_starts", "authenticated", "-", "-", "-", "-"],
+  ["millrace.rate_starts", "service_role", "all", "all", "all", "all"],
   ["millrace.settings", "anon", "-", "-", "-", "-"],
   ["millrace.settings", "authenticated", "-", "-", "-", "-"],
   ["millrace.settings", "service_role", "all", "-", "-", "-"],
@@ -90,6 +105,25 @@ const ROWS: Record<string, {
     insert: (owner) => `(job_id, kind) values ('${JOB_OF[owner]}', 'cancel')`,
     change: "payload = '{}'",
   },
+  "public.approvals": {
+    of: (owner) => `user_id = '${owner}'`,
+    insert: (owner) =>
+      `(job_id, step_id, visit, attempt, user_id, title)
+       values ('${JOB_OF[owner]}', 'a', 2, 1, '${owner}', 'x')`,
+    change: "title = 'y'",
+  },
+  "public.events": {
+    of: (owner) => `user_id = '${owner}'`,
+    insert: (owner) => `(user_id, name) values ('${owner}', 'x')`,
+    change: "delivered_at = now()",
+  },
+  "public.event_waits": {
+    of: (owner) => `job_id = '${JOB_OF[owner]}'`,
+    insert: (owner) =>
+      `values ('${JOB_OF[owner]}', '${owner}', '${JOB_OF[owner]}', 'x', null, 'a', 1)
+       on conflict (job_id) do update set visit = 2`,
+    change: "key = 'y'",
+  },
   "public.workflows": {
     of: () => "id = 'unused'",
     insert: () => "(id, definition) select 'x', definition from public.workflow_versions limit 1",
@@ -115,6 +149,11 @@ const ROWS: Record<string, {
     insert: () => "values ('x', 'GET', 200, 1)",
     change: "status = 201",
   },
+  "millrace.slots": { insert: () => "(key, capacity) values ('y', 1)", change: "capacity = 2" },
+  "millrace.rate_starts": {
+    insert: () => "(key, starts_at) values ('y', now())",
+    change: "key = 'z'",
+  },
   "millrace.settings": { insert: () => "default values", change: "retention_days = 2" },
   "millrace.catalog": { insert: () => "default values", change: "revision = 2" },
   "millrace.pulse": { insert: () => "default values", change: "last_tick_at = now()" },
@@ -130,10 +169,19 @@ async function fill(db: TestDatabase): Promise<void> {
       values ('${job}', 'a', 1, 1, 'completed', now(), now());
       insert into public.job_events (job_id, type) values ('${job}', 'redelivered');
       insert into public.job_inbox (job_id, kind, step_id, visit, attempt)
-      values ('${job}', 'step_result', 'a', 1, 1)`).simple();
+      values ('${job}', 'step_result', 'a', 1, 1);
+      insert into public.approvals (job_id, step_id, visit, attempt, user_id, title)
+      values ('${job}', 'a', 1, 1, '${owner}', 'x');
+      insert into public.events (user_id, name) values ('${owner}', 'x');
+      insert into public.event_waits
+      values ('${job}', '${owner}', '${job}', 'x', null, 'a', 1)`).simple();
   }
   await db.unsafe(`
     insert into public.workflows (id, definition) select 'unused', definition from public.workflows;
+    delete from millrace.slots;
+    delete from millrace.rate_starts;
+    insert into millrace.slots (key, capacity) values ('x', 1);
+    insert into millrace.rate_starts (key, starts_at) values ('x', now());
     insert into public.orchestrators values (gen_random_uuid(), now(), now(), 0, 0, 0);
     insert into public.rate_limits values ('${ALICE}', 'x', now(), 1);
     insert into public.api_requests values ('x', 'GET', 200, 1)`).simple();
@@ -235,19 +283,43 @@ file.test("access: a user cannot give a job away", async (db) => {
   );
 });
 
-file.test("access: a user puts nothing but a cancel into a mailbox", async (db) => {
-  await fill(db);
-  await assert.rejects(
-    as(
-      db,
-      "authenticated",
-      ALICE,
-      (db) =>
-        db`insert into public.job_inbox (job_id, kind, step_id, visit, attempt)
-        values (${JOB_OF[ALICE]}, 'step_result', 'a', 1, 1)`,
-    ),
-    { code: "42501", message: /permission denied/ },
-  );
+/** What a user may not put into a mailbox directly, not even that of a job of his own. */
+const NOT_THEIRS: [kind: string, columns: string, values: string, refusal: RegExp][] = [
+  ["step_result", "step_id, visit, attempt", "'a', 1, 1", /permission denied/],
+  ["decision", "step_id, visit, attempt", "'a', 1, 1", /permission denied/],
+  ["event", "payload", "'{}'", /row-level security/],
+  ["spawn_refused", "payload", "'{}'", /row-level security/],
+  ["retry", "payload", "'{}'", /row-level security/],
+  ["pause", "payload", "'{}'", /row-level security/],
+  ["resume", "payload", "'{}'", /row-level security/],
+];
+for (const [kind, columns, values, message] of NOT_THEIRS) {
+  file.test(`access: a user puts no ${kind} into a mailbox`, async (db) => {
+    await fill(db);
+    await db`delete from public.job_inbox`;
+    for (const job of Object.values(JOB_OF)) {
+      const insert = as(
+        db,
+        "authenticated",
+        ALICE,
+        (db) =>
+          db.unsafe(`insert into public.job_inbox (job_id, kind, ${columns})
+          values ('${job}', '${kind}', ${values})`),
+      );
+      await assert.rejects(insert, { code: "42501", message });
+    }
+    assert.equal((await db`select from public.job_inbox`).count, 0);
+  });
+}
+
+file.test("access: a user deletes no child, whose result its parent is to read", async (db) => {
+  const parent = await insertJob(db, { status: "waiting" });
+  const child = await insertJob(db, {
+    ...{ parent_job_id: parent, parent_step_id: "each", parent_visit: 1, root_job_id: parent },
+    ...{ depth: 1, workflow_version: 1, status: "completed", completed_at: new Date() },
+  });
+  const remove = (db: TestDatabase) => db`delete from public.jobs where id = ${child}`;
+  assert.equal((await as(db, "authenticated", ALICE, remove)).count, 0);
 });
 
 file.test("access: a mailbox does not tell whether there is such a job of another", async (db) => {
