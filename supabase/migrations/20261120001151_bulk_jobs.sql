@@ -68,6 +68,25 @@ comment on function millrace.action_fits(text, text, jsonb) is
 revoke execute on function millrace.action_fits(text, text, jsonb) from public;
 grant execute on function millrace.action_fits(text, text, jsonb) to authenticated, service_role;
 
+-- A wish that nobody has read yet makes sense of its opposite.
+create function millrace.jobs_that_are_to(p_kind text) returns uuid[]
+language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  v_user_id uuid := millrace.require_caller();
+begin
+  return array(
+    select m.job_id from public.job_inbox m
+    join public.jobs j on j.id = m.job_id
+    where m.kind = p_kind and m.kind in ('pause', 'resume')
+      and (v_user_id is null or j.user_id = v_user_id));
+end;
+$$;
+comment on function millrace.jobs_that_are_to(text) is
+  'The caller''s jobs (the service role: everybody''s) with an unread wish to pause or to resume.';
+revoke execute on function millrace.jobs_that_are_to(text) from public;
+grant execute on function millrace.jobs_that_are_to(text) to authenticated, service_role;
+
 create function public.bulk_jobs(
   p_action text,
   p_filter jsonb default '{}'::jsonb,
@@ -81,6 +100,9 @@ as $$
 declare
   v_user_id uuid := millrace.require_caller();
   v_filter millrace.job_filter := millrace.read_job_filter(p_filter);
+  v_contrary uuid[] := case p_action
+    when 'pause' then millrace.jobs_that_are_to('resume')
+    when 'resume' then millrace.jobs_that_are_to('pause') end;
   v_matched bigint;
   v_ids uuid[];
   v_affected integer := 0;
@@ -98,7 +120,7 @@ begin
   with matching as materialized (
     select j.id, j.created_at from public.jobs j
     where j.parent_job_id is null
-      and millrace.action_fits(p_action, j.status, j.state)
+      and (millrace.action_fits(p_action, j.status, j.state) or j.id = any (v_contrary))
       and (v_user_id is null or j.user_id = v_user_id)
       and (v_filter.status is null or j.status = any (v_filter.status))
       and (v_filter.workflow_id is null or j.workflow_id = v_filter.workflow_id)

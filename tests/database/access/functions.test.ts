@@ -17,7 +17,8 @@ const HELPERS_FOR_USERS = [
   ...["explain_children", "explain_due", "explain_end", "explain_event", "explain_executor"],
   ...["explain_lease", "explain_level", "explain_mailbox", "explain_outage", "explain_pause"],
   ...["explain_pending", "explain_platform", "explain_queue", "explain_retry", "explain_slot"],
-  ...["explain_waiting", "explained", "json_bytes", "kick_needed", "may_decide", "now"],
+  ...["explain_waiting", "explained", "jobs_that_are_to", "json_bytes", "kick_needed"],
+  ...["may_decide", "now"],
   ...["post_wishes", "read_job_filter", "record_decision", "reopen_jobs", "require_caller"],
   ...["say_clock", "say_duration", "say_executor", "say_time"],
 ];
@@ -25,7 +26,12 @@ const HELPERS_FOR_USERS = [
 const SECURITY_DEFINERS = [
   ...["millrace.add_event", "millrace.bump_catalog", "millrace.explain_executor"],
   ...["millrace.explain_mailbox", "millrace.explain_platform", "millrace.explain_queue"],
-  ...["millrace.explain_slot", "millrace.keep_workflow_version", "millrace.kick_after_insert"],
+  ...[
+    "millrace.explain_slot",
+    "millrace.jobs_that_are_to",
+    "millrace.keep_workflow_version",
+    "millrace.kick_after_insert",
+  ],
   ...["millrace.kick_needed", "millrace.platform_state", "millrace.post_kicks"],
   ...["millrace.post_wishes", "millrace.prepare_job", "millrace.record_decision"],
   ...["millrace.release_deleted_job", "millrace.reopen_jobs", "millrace.wake_job", "public.tick"],

@@ -69,6 +69,18 @@ for (
   });
 }
 
+file.test("bulk_jobs() resume undoes a pause that nobody has read yet, and the other way", async (db) => {
+  const running = await insertJob(db, { status: "waiting" });
+  await insertJob(db, { status: "waiting" });
+  const theirs = await insertJob(db, { user_id: BOB, status: "waiting" });
+  await db`select public.pause_job(${running}), public.pause_job(${theirs})`;
+  assert.deepEqual((await asAlice(db, "resume")).job_ids, [running]);
+  await db`update public.jobs set state = '{"paused": true}' where id = ${running}`;
+  assert.equal((await asAlice(db, "pause")).matched, 2);
+  const kinds = await db`select kind from public.job_inbox where job_id = ${running}`;
+  assert.deepEqual(kinds.map(({ kind }) => kind), ["pause"]);
+});
+
 const FILTERS: [name: string, filter: Record<string, unknown>, expected: string[]][] = [
   ["nothing", {}, ["a", "b", "c"]],
   ["nulls", { workflow_id: null, status: null }, ["a", "b", "c"]],
