@@ -24,6 +24,21 @@ export async function findViolations(
       union all select 'is queued', id from j where next_run_at is not null
       union all select 'asks to be woken', id from j where wake_requested
       union all select 'has mail', job_id from job_inbox where job_id in (select id from j)
+      union all select 'waits for an event', job_id from event_waits
+        where job_id in (select id from j)
+      union all select 'asks a person', job_id from approvals
+        where status = 'open' and job_id in (select id from j)
+      union all select 'has children that go on', c.parent_job_id from jobs c
+        where c.parent_job_id in (select id from j)
+          and c.status not in ('completed', 'failed', 'cancelled')
+      union all select 'counts children that are not there', id from j
+        where open_children <> 0
+      union all select 'a slot is counted wrong', max(h.id::text)::uuid from j as h
+        cross join lateral unnest(h.held_slots) as held (key)
+        join millrace.slots s on s.key = held.key
+        group by s.key, s.in_use
+        having s.in_use <> (select count(*) from jobs o where s.key = any (o.held_slots)
+          and o.status not in ('completed', 'failed', 'cancelled'))
       union all select 'times are out of order', id from j
         where not (created_at <= started_at and started_at <= completed_at)
       union all select 'history skips a status', id from history
