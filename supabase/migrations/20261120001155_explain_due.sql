@@ -25,7 +25,7 @@ as $$
 declare
   v_now timestamptz := millrace.now();
   v_platform record;
-  v_due text := 'job has been due since ' || millrace.say_time(p_job.next_run_at, v_now);
+  v_due text := 'the job has been due since ' || millrace.say_time(p_job.next_run_at, v_now);
   v_details jsonb;
 begin
   select * into strict v_platform from millrace.explain_platform();
@@ -37,7 +37,8 @@ begin
     'last_tick_at', v_platform.last_tick_at, 'last_turn_at', v_platform.last_turn_at);
   if v_platform.missing_secrets <> '{}' then
     return millrace.explained('not_configured',
-      format('The database cannot call workflow-orchestrator as the Vault secrets %s are not set: %s',
+      format('The database cannot call workflow-orchestrator without the %s %s, and %s',
+        case cardinality(v_platform.missing_secrets) when 1 then 'Vault secret' else 'Vault secrets' end,
         array_to_string(v_platform.missing_secrets, ' and '), v_due),
       'Set them by SQL: ' || (
         select string_agg(format('select vault.create_secret(<value>, ''%s'')', name), '; ')
@@ -45,7 +46,7 @@ begin
       v_details || jsonb_build_object('missing_secrets', v_platform.missing_secrets));
   elsif v_platform.tick_is_missing then
     return millrace.explained('cron_stopped',
-      format('No tick has come %s: pg_cron does not run, and the %s',
+      format('No tick has come %s: pg_cron does not run, and %s',
         case when v_platform.last_tick_at is null then 'since the database started'
           else format('for %s (since %s)', millrace.say_duration(v_now - v_platform.last_tick_at),
             millrace.say_clock(v_platform.last_tick_at)) end,
@@ -54,7 +55,7 @@ begin
       v_details);
   elsif v_platform.kick_problem is not null then
     return millrace.explained('orchestrator_unreachable',
-      format('The database called workflow-orchestrator, which %s: %s', v_platform.kick_problem, v_due),
+      format('The database called workflow-orchestrator, which %s; %s', v_platform.kick_problem, v_due),
       'Deploy workflow-orchestrator, and check its logs and the Vault secrets millrace_project_url and millrace_secret_key',
       v_details || jsonb_build_object('problem', v_platform.kick_problem));
   end if;
@@ -82,8 +83,9 @@ begin
   return millrace.explained(
     case when p_job.status = 'pending' and p_job.queue_place is not null then 'not_started'
       else 'due' end,
-    format('Job has been due since %s; %s due jobs are taken up before it',
-      millrace.say_time(p_job.next_run_at, v_now), v_before),
+    format('Job has been due since %s, with %s before it',
+      millrace.say_time(p_job.next_run_at, v_now),
+      millrace.say_count(v_before, 'due job', 'due jobs')),
     case when v_is_late
       then 'Look at the view alerts; where more is due than the orchestrators take, raise max_orchestrators in millrace.settings'
       else 'Nothing to do: an orchestrator takes it up within moments' end,

@@ -10,9 +10,9 @@ begin
   if p_job.wanted_slot is not null then
     select * into strict v_slot from millrace.explain_slot(p_job.id);
     return millrace.explained('waits_for_slot',
-      format('Job waits for a slot of ''%s'': %s of %s running, %s jobs before it',
+      format('Job waits for a slot of ''%s'': %s of %s running, %s before it',
         p_job.wanted_slot, coalesce(v_slot.in_use, 0), coalesce(v_slot.capacity, 0),
-        v_slot.jobs_before),
+        millrace.say_count(v_slot.jobs_before, 'job', 'jobs')),
       'Nothing to do: it starts when those before it have ended; for more at a time raise the limit ('
         || case when p_job.wanted_slot = p_job.slot_key then 'max_concurrency of the map'
           else 'concurrency.max_running of the workflow' end || ')',
@@ -65,8 +65,8 @@ begin
     format('The lease of orchestrator %s on step ''%s'' (attempt %s) expired at %s: it was lost',
       v_owner, p_job.current_step_id, v_attempt, millrace.say_time(p_job.next_run_at, v_now)),
     case when p_job.redeliveries > 0
-      then format('Another orchestrator takes it over, as happened %s times before: look at the logs of the executor, which may be killed by this step',
-        p_job.redeliveries)
+      then format('Another orchestrator takes it over, as happened %s before: look at the logs of the executor, which may be killed by this step',
+        millrace.say_count(p_job.redeliveries, 'time', 'times'))
       else 'Nothing to do: another orchestrator takes it over within moments' end,
     v_details);
 end;

@@ -11,12 +11,12 @@ declare
   v_child jsonb;
   v_leaf jsonb;
   v_total integer := coalesce((p_job.state #>> '{waiting,total}')::integer, p_job.open_children);
-  v_wait text := format('%s of %s children of step ''%s''', p_job.open_children, v_total,
-    p_job.current_step_id);
+  v_wait text := format('%s of %s of step ''%s''', p_job.open_children,
+    millrace.say_count(v_total, 'child', 'children'), p_job.current_step_id);
   v_details jsonb;
 begin
   v_wait := case when p_job.state ? 'ending'
-    then format('Job ends as %s as soon as %s have ended', p_job.state #>> '{ending,status}', v_wait)
+    then format('Job ends as %s after the end of %s', p_job.state #>> '{ending,status}', v_wait)
     else 'Job waits for ' || v_wait end;
   v_details := jsonb_build_object('open_children', p_job.open_children, 'children', v_total,
     'failed_children', p_job.failed_children);

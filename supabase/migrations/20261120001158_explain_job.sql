@@ -46,7 +46,8 @@ begin
   return millrace.explained('paused',
     'Job is paused' || coalesce(' since ' || millrace.say_time(v_since, millrace.now()), '')
       || case when p_job.open_children > 0
-        then format(', with %s open children', p_job.open_children) else '' end,
+        then ', with ' || millrace.say_count(p_job.open_children, 'open child', 'open children')
+        else '' end,
     format('Resume it at POST /jobs/%s/resume, or cancel it at POST /jobs/%s/cancel',
       p_job.id, p_job.id),
     jsonb_build_object('since', v_since, 'open_children', p_job.open_children,

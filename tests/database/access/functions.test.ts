@@ -20,7 +20,7 @@ const HELPERS_FOR_USERS = [
   ...["explain_waiting", "explained", "jobs_that_are_to", "json_bytes", "kick_needed"],
   ...["may_decide", "now"],
   ...["post_wishes", "read_job_filter", "record_decision", "reopen_jobs", "require_caller"],
-  ...["say_clock", "say_duration", "say_executor", "say_time"],
+  ...["say_clock", "say_count", "say_duration", "say_executor", "say_time"],
 ];
 /** Those that act with the rights of their owner. */
 const SECURITY_DEFINERS = [

@@ -66,7 +66,7 @@ test("follows children of children down to what does not move", async (db) => {
   const { explanation, details } = await explain(db, root);
   assert.equal(
     explanation,
-    `Job waits for 1 of 1 children of step 'each'; of the oldest open one, ${leaf}: Job waits for a slot of 'workflow:w:': 2 of 2 running, 0 jobs before it`,
+    `Job waits for 1 of 1 child of step 'each'; of the oldest open one, ${leaf}: Job waits for a slot of 'workflow:w:': 2 of 2 running, 0 jobs before it`,
   );
   assert.deepEqual([details.leaf.job_id, details.leaf.reason], [leaf, "waits_for_slot"]);
   let level = 0;
@@ -88,7 +88,7 @@ test("tells how a job is to end once its children have ended", async (db) => {
   const { explanation } = await explain(db, parent);
   assert.match(
     explanation,
-    /^Job ends as cancelled as soon as 1 of 2 children of step 'each' have ended; of the oldest/,
+    /^Job ends as cancelled after the end of 1 of 2 children of step 'each'; of the oldest/,
   );
 });
 

@@ -23,14 +23,13 @@ const CASES: [name: string, columns: Record<string, unknown>, Expected][] = [
   }],
   ["is due", { created_at: at(-4) }, {
     reason: "not_started",
-    explanation:
-      "Job has been due since 2030-01-08T11:59:56Z (4 s ago); 0 due jobs are taken up before it",
+    explanation: "Job has been due since 2030-01-08T11:59:56Z (4 s ago), with 0 due jobs before it",
     action: "Nothing to do: an orchestrator takes it up within moments",
   }],
   ["has been due for long", { created_at: at(-61) }, {
     reason: "not_started",
     explanation:
-      "Job has been due since 2030-01-08T11:58:59Z (61 s ago); 0 due jobs are taken up before it",
+      "Job has been due since 2030-01-08T11:58:59Z (61 s ago), with 0 due jobs before it",
     action:
       "Look at the view alerts; where more is due than the orchestrators take, raise max_orchestrators in millrace.settings",
   }],

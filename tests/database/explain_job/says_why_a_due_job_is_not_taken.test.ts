@@ -22,7 +22,7 @@ test("counts the due jobs before it", async (db) => {
   const { reason, details, explanation } = await explain(db, id);
   assert.equal(reason, "not_started");
   assert.equal(details.jobs_before, 4);
-  assert.match(explanation, /; 4 due jobs are taken up before it$/);
+  assert.match(explanation, /, with 4 due jobs before it$/);
 });
 
 test("counts before a woken job what has been due for longer", async (db) => {
@@ -30,8 +30,9 @@ test("counts before a woken job what has been due for longer", async (db) => {
   await insertJob(db, { status: "waiting", next_run_at: at(-3) });
   await insertJob(db, { status: "waiting", next_run_at: at(-1) });
   const id = await insertJob(db, { status: "waiting", next_run_at: at(-2) });
-  const { reason, details } = await explain(db, id);
+  const { reason, details, explanation } = await explain(db, id);
   assert.deepEqual([reason, details.jobs_before], ["due", 1]);
+  assert.match(explanation, /, with 1 due job before it$/);
 });
 
 test("says that pg_cron does not run", async (db) => {
@@ -65,7 +66,7 @@ test("says which Vault secrets are not set", async (db) => {
   );
   assert.deepEqual([reason, explanation, action], [
     "not_configured",
-    "The database cannot call workflow-orchestrator as the Vault secrets millrace_secret_key are not set: job has been due since 2030-01-08T11:56:00Z (4 minutes ago)",
+    "The database cannot call workflow-orchestrator without the Vault secret millrace_secret_key, and the job has been due since 2030-01-08T11:56:00Z (4 minutes ago)",
     "Set them by SQL: select vault.create_secret(<value>, 'millrace_secret_key')",
   ]);
 });

@@ -1,4 +1,4 @@
--- Times in sentences for people.
+-- Times and counts in sentences for people.
 
 create function millrace.say_duration(p_duration interval) returns text
 language sql immutable strict set search_path = ''
@@ -35,3 +35,10 @@ comment on function millrace.say_time(timestamptz, timestamptz) is
   'A time, absolute and relative: 2030-01-31T12:00:00Z (in 5 minutes).';
 revoke execute on function millrace.say_time(timestamptz, timestamptz) from public;
 grant execute on function millrace.say_time(timestamptz, timestamptz) to authenticated, service_role;
+
+create function millrace.say_count(p_count bigint, p_one text, p_many text) returns text
+language sql immutable strict set search_path = ''
+as $$ select p_count || ' ' || case when p_count = 1 then p_one else p_many end $$;
+comment on function millrace.say_count(bigint, text, text) is 'A count with its noun: 1 job, 2 jobs.';
+revoke execute on function millrace.say_count(bigint, text, text) from public;
+grant execute on function millrace.say_count(bigint, text, text) to authenticated, service_role;
