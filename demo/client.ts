@@ -64,6 +64,7 @@ export interface Workflow {
 /** A step of a definition, as far as the demo looks at it. */
 export interface StepDefinition {
   title?: string;
+  type?: string;
   transformer_id?: string;
   next_step?: string | null;
 }
@@ -95,6 +96,11 @@ export class Client {
   async start(workflowId: string, input: Record<string, unknown>): Promise<{ job_id: string }> {
     const body = { workflow_id: workflowId, input_data: input };
     return await this.#send("POST", "/functions/v1/workflows/start", body) as { job_id: string };
+  }
+
+  /** Emits an event for the jobs of this user. */
+  async emit(event: { name: string; key: string; payload: unknown }): Promise<void> {
+    await this.#send("POST", "/functions/v1/events", event);
   }
 
   /** Asks how a job stands. */

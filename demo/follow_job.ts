@@ -25,7 +25,7 @@ const ENDED = ["completed", "failed", "cancelled"];
 export async function followJob(
   client: Client,
   jobId: string,
-  onSnapshot: (snapshot: Snapshot) => void,
+  onSnapshot: (snapshot: Snapshot) => Promise<void>,
 ): Promise<Job> {
   const began = performance.now();
   let [lastChange, changedAt] = ["", began];
@@ -33,7 +33,7 @@ export async function followJob(
     // The job first: the attempts that its state speaks of are there by then.
     const job = await client.job(jobId);
     const attempts = await client.attempts(jobId);
-    onSnapshot({ job, attempts });
+    await onSnapshot({ job, attempts });
     if (ENDED.includes(job.status)) return job;
 
     const now = performance.now();

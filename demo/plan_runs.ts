@@ -1,3 +1,4 @@
+import type { Client } from "./client.ts";
 import type { InputFile } from "./input_file.ts";
 import type { SiteFile } from "./site.ts";
 
@@ -7,6 +8,15 @@ const EXAMPLES = new URL("../examples/", import.meta.url);
 export interface Run {
   workflowId: string;
   input: Record<string, unknown>;
+  /** What its job waits for from outside: done once, as soon as it waits. */
+  outside?: Outside;
+}
+
+/** Something that happens outside of a workflow. */
+export interface Outside {
+  /** In a line for the person who watches. */
+  text: string;
+  happen(client: Client): Promise<void>;
 }
 
 /** What the demo's own site serves, by path. */
@@ -31,9 +41,8 @@ export async function planRuns(
   siteUrl: string,
   { hasFile, hasGeminiKey }: { hasFile: boolean; hasGeminiKey: boolean },
 ): Promise<Run[]> {
-  const hello = JSON.parse(await Deno.readTextFile(new URL("input/hello_v1.json", EXAMPLES)));
   return [
-    { workflowId: "hello_v1", input: hello },
+    await example("hello_v1"),
     hasFile
       ? { workflowId: "records_profile_v1", input: { records_url: `${siteUrl}/records.json` } }
       : {
@@ -44,6 +53,9 @@ export async function planRuns(
           call_owner_above: 25,
         },
       },
+    await example("trip_quote_v1"),
+    await example("image_batch_v1"),
+    { ...await example("payment_wait_v1"), outside: PAYMENT },
     ...(hasGeminiKey
       ? [{
         workflowId: "audio_transcription_v1",
@@ -51,4 +63,20 @@ export async function planRuns(
       }]
       : []),
   ];
+}
+
+const PAYMENT: Outside = {
+  text: "the payment comes in: POST /functions/v1/events",
+  happen: (client) =>
+    client.emit({
+      name: "payment.received",
+      key: "A-17",
+      payload: { cents: 3190, method: "card" },
+    }),
+};
+
+/** An example with the input that lies beside it. */
+async function example(workflowId: string): Promise<Run> {
+  const file = new URL(`input/${workflowId}.json`, EXAMPLES);
+  return { workflowId, input: JSON.parse(await Deno.readTextFile(file)) };
 }

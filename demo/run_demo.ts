@@ -45,7 +45,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     const client = await introduce(terminal, stack, signal);
     const hasFile = options.file !== undefined;
     for (const run of await planRuns(site.url, { hasFile, hasGeminiKey })) {
-      outcomes.push(await runWorkflow(terminal, client, run.workflowId, run.input));
+      outcomes.push(await runWorkflow(terminal, client, run));
       for (const delivery of site.deliveries.splice(0)) showDelivery(terminal, delivery);
     }
     showSummary(terminal, outcomes, hasGeminiKey);

@@ -2,6 +2,7 @@ import type { Client, Job, Workflow } from "./client.ts";
 import { describeOutput } from "./describe_output.ts";
 import { followJob, type Snapshot } from "./follow_job.ts";
 import { duration, json } from "./format.ts";
+import type { Outside, Run } from "./plan_runs.ts";
 import { showValue } from "./show_value.ts";
 import { type StepView, viewSteps } from "./step_view.ts";
 import { showTask } from "./task.ts";
@@ -19,8 +20,7 @@ export interface Outcome {
 export async function runWorkflow(
   terminal: Terminal,
   client: Client,
-  workflowId: string,
-  input: Record<string, unknown>,
+  { workflowId, input, outside }: Run,
 ): Promise<Outcome> {
   const workflow = await client.workflow(workflowId);
   terminal.line();
@@ -34,12 +34,27 @@ export async function runWorkflow(
     done: ({ job_id }) => `job ${job_id} started`,
   }, client.start(workflowId, input));
   const board = new Board(terminal, workflow);
+  const help = outside && helper(terminal, client, outside);
   const job = await board.whileShown(() =>
-    followJob(client, job_id, (snapshot) => board.update(snapshot))
+    followJob(client, job_id, async (snapshot) => {
+      board.update(snapshot);
+      await help?.(snapshot);
+    })
   );
   const outcome = { job, steps: board.steps, milliseconds: performance.now() - began };
   showOutcome(terminal, outcome);
   return outcome;
+}
+
+/** Lets happen what a job waits for, once it does. */
+function helper(terminal: Terminal, client: Client, { text, happen }: Outside) {
+  let happened = false;
+  return async ({ job }: Snapshot): Promise<void> => {
+    if (happened || job.status !== "waiting") return;
+    happened = true;
+    await happen(client);
+    terminal.line("  ", ["↳", "good"], ` ${text}`);
+  };
 }
 
 /** The steps of one job, a line each. */

@@ -30,7 +30,7 @@ function viewStep(
   const [first, last] = [attempts[0], attempts.at(-1)];
   return {
     id,
-    title: step.title ?? step.transformer_id ?? "",
+    title: step.title ?? step.transformer_id ?? step.type ?? "",
     state: entry?.status ?? stateWithoutEntry(id, snapshot),
     milliseconds: first === undefined || last === undefined
       ? undefined
