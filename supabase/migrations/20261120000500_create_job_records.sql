@@ -77,8 +77,9 @@ begin
   update public.jobs
   set wake_requested = true,
       next_run_at = case when lease_token is null then v_now else next_run_at end,
-      -- What something has happened to does not wait behind what is yet to be started.
-      queue_place = null,
+      -- What something has happened to does not wait behind what is yet to be started; but a wish
+      -- that is free to repeat must not be a way past the others.
+      queue_place = case when new.kind in ('pause', 'resume') then queue_place end,
       last_updated_at = v_now
   where id = new.job_id and status not in ('completed', 'failed', 'cancelled')
     and (v_user_id is null or user_id = v_user_id);

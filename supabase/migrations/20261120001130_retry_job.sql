@@ -64,7 +64,7 @@ create function public.retry_job(
   p_job_id uuid,
   p_from_step text default null,
   p_input_data jsonb default null,
-  p_failed_items_only boolean default true,
+  p_failed_items_only boolean default null,
   p_kick boolean default true
 ) returns jsonb
 language plpgsql set search_path = ''
@@ -93,7 +93,7 @@ begin
   end if;
   perform set_config('millrace.kick', case when p_kick then '' else 'caller' end, true);
   if millrace.reopen_jobs(array[p_job_id], p_input_data, jsonb_build_object(
-    'from_step', p_from_step, 'failed_items_only', coalesce(p_failed_items_only, true))) = '{}' then
+    'from_step', p_from_step, 'failed_items_only', coalesce(p_failed_items_only, p_input_data is null))) = '{}' then
     raise exception 'Cannot retry job % as somebody else has just done so', p_job_id
       using errcode = 'MR013';
   end if;
@@ -102,7 +102,7 @@ begin
 end;
 $$;
 comment on function public.retry_job(uuid, text, jsonb, boolean, boolean) is
-  'Runs a failed or cancelled job once more, from the step where it ended or from p_from_step, with its input or with p_input_data; earlier outputs stay. p_failed_items_only: of the children of the step where it ended only those that did not complete are run again. p_kick as in start_job. Answers {job_id, status, run_number, kick}. Raises MR002 (no such job, or not the caller''s), MR006 (input too large), MR008 (the job has not been in that step), MR013 (status, or a child).';
+  'Runs a failed or cancelled job once more, from the step where it ended or from p_from_step, with its input or with p_input_data; earlier outputs stay. p_failed_items_only: of the children of the step where it ended only those that did not complete are run again; by default so, unless there is new input. p_kick as in start_job. Answers {job_id, status, run_number, kick}. Raises MR002 (no such job, or not the caller''s), MR006 (input too large), MR008 (the job has not been in that step), MR013 (status, or a child).';
 revoke execute on function public.retry_job(uuid, text, jsonb, boolean, boolean) from public, anon;
 grant execute on function public.retry_job(uuid, text, jsonb, boolean, boolean)
   to authenticated, service_role;

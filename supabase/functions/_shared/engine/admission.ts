@@ -1,10 +1,9 @@
+import type { CompiledValue } from "./context.ts";
 import type { Admission } from "../contracts/turn.ts";
 import type { PlanContext } from "./decision.ts";
-import { EngineError } from "./errors.ts";
+import { limitKeyRule } from "./definition/value_rules.ts";
 import { evaluationContext, type Job } from "./job.ts";
-import { show } from "./problem.ts";
-
-const MAX_KEY = 300;
+import { ruledValue } from "./ruled_value.ts";
 
 /**
  * What a job must be given before it may go on: its place among the items of a map, a slot of its
@@ -23,9 +22,7 @@ export async function nextAdmission(job: Job, context: PlanContext): Promise<Adm
   const { concurrency, rateLimit } = context.definition;
   const name = `workflow:${job.workflow_id}`;
   if (concurrency !== null && !held_slots.some((held) => isOf(held, name))) {
-    const key = concurrency.key === null
-      ? name
-      : `${name}:${await keyOf(job, concurrency.key.evaluate(evaluationContext(job)))}`;
+    const key = concurrency.key === null ? name : await keyed(name, job, concurrency.key);
     if (!job.inherited_slots.includes(key)) {
       return { kind: "slot", key, capacity: concurrency.max_running };
     }
@@ -40,14 +37,7 @@ function isOf(slot: string, name: string): boolean {
   return slot === name || slot.startsWith(`${name}:`);
 }
 
-async function keyOf(job: Job, value: unknown): Promise<string> {
-  const key = await value;
-  if (typeof key === "number" || typeof key === "boolean") return String(key);
-  if (typeof key === "string" && key.length <= MAX_KEY) return key;
-  throw new EngineError(
-    "mapping_failed",
-    `Cannot start a job of '${job.workflow_id}' as 'concurrency.key' must be a text of at most ${MAX_KEY} characters: current value is ${
-      show(key)
-    }`,
-  );
+async function keyed(name: string, job: Job, value: CompiledValue): Promise<string> {
+  const context = evaluationContext(job);
+  return `${name}:${await ruledValue(value, context, limitKeyRule, "concurrency.key")}`;
 }

@@ -2,9 +2,9 @@ import { type ErrorInfo, errorInfo } from "../../contracts/errors.ts";
 import type { Message } from "../../contracts/turn.ts";
 import type { CheckedApproval } from "../definition/approval.ts";
 import { iso } from "../draft.ts";
-import { EngineError } from "../errors.ts";
+import { assigneesRule } from "../definition/value_rules.ts";
 import { evaluationContext, type Job } from "../job.ts";
-import { show } from "../problem.ts";
+import { ruledValue } from "../ruled_value.ts";
 import type { Parked, Settlement, StepHandler } from "./handler.ts";
 
 /** Waits for a person's decision. */
@@ -63,7 +63,7 @@ export async function question(
   const details = ask.details === null ? null : await ask.details.evaluate(context);
   const assignees = ask.assignees === null
     ? null
-    : assigneesOf(await ask.assignees.evaluate(context), `${place}.assignees`);
+    : await ruledValue(ask.assignees, context, assigneesRule, `${place}.assignees`);
   const until = ask.timeoutSeconds === null ? null : iso(now + ask.timeoutSeconds * 1000);
   return {
     type: "parked",
@@ -71,7 +71,8 @@ export async function question(
     question: {
       title: titleOf(title) ?? `Approve step '${job.current_step_id}'`,
       details,
-      assignees,
+      // The rule has seen to it that there are none but texts.
+      assignees: assignees === null ? null : [assignees].flat() as string[],
       form: ask.form,
       allow_self: ask.allowSelf,
       expires_at: until,
@@ -118,26 +119,8 @@ function rejected(id: string, { by, notes }: Decided): ErrorInfo {
 }
 
 const MAX_TITLE = 200;
-const MAX_ASSIGNEES = 100;
-const MAX_ASSIGNEE = 320;
 
 function titleOf(value: unknown): string | null {
   if (value === null || value === undefined || value === "") return null;
   return (typeof value === "string" ? value : JSON.stringify(value)).slice(0, MAX_TITLE);
-}
-
-function assigneesOf(value: unknown, place: string): string[] {
-  const list = typeof value === "string" ? [value] : value;
-  const isList = Array.isArray(list) && list.length >= 1 && list.length <= MAX_ASSIGNEES;
-  if (isList && list.every(isAssignee)) return list;
-  throw new EngineError(
-    "mapping_failed",
-    `Cannot ask for approval as '${place}' must be a list of 1 to ${MAX_ASSIGNEES} user ids, email addresses or roles: current value is ${
-      show(value)
-    }`,
-  );
-}
-
-function isAssignee(value: unknown): value is string {
-  return typeof value === "string" && value.length >= 1 && value.length <= MAX_ASSIGNEE;
 }

@@ -1,9 +1,9 @@
-import { MAX_CHILDREN } from "../../contracts/definition.ts";
 import type { SpawnedChild } from "../../contracts/turn.ts";
 import type { CompiledValue } from "../context.ts";
 import { EngineError } from "../errors.ts";
 import { evaluationContext, type Job } from "../job.ts";
-import { show } from "../problem.ts";
+import { itemsRule } from "../definition/value_rules.ts";
+import { ruledValue } from "../ruled_value.ts";
 import { startChildren } from "./children.ts";
 import type { StepHandler } from "./handler.ts";
 
@@ -13,7 +13,9 @@ const SHOWN_ERRORS = 100;
 export const mapHandler: StepHandler<"map"> = {
   async begin(job, checked, { definition, now }) {
     const { step, id } = checked;
-    const items = await itemsOf(job, id, checked.items);
+    const place = `steps.${id}.items`;
+    const found = await ruledValue(checked.items, evaluationContext(job), itemsRule, place);
+    const items = found as readonly unknown[]; // by the rule
     if (items.length === 0) return { type: "completed", output: [] };
     const branch = checked.path === null ? null : definition.branches.get(checked.path);
     if (branch === undefined) {
@@ -60,23 +62,6 @@ export function toleratedOf(tolerated: number | string, total: number): number {
   return typeof tolerated === "number"
     ? tolerated
     : Math.floor(total * Number(tolerated.slice(0, -1)) / 100);
-}
-
-async function itemsOf(job: Job, id: string, value: CompiledValue): Promise<readonly unknown[]> {
-  const items = await value.evaluate(evaluationContext(job));
-  if (!Array.isArray(items)) {
-    throw new EngineError(
-      "mapping_failed",
-      `Cannot map as 'steps.${id}.items' must be an array: current value is ${show(items)}`,
-    );
-  }
-  if (items.length > MAX_CHILDREN) {
-    throw new EngineError(
-      "payload_too_large",
-      `Cannot map as 'steps.${id}.items' must be at most ${MAX_CHILDREN} items: current number is ${items.length}`,
-    );
-  }
-  return items;
 }
 
 async function workflowChildren(
