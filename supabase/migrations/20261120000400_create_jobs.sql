@@ -42,8 +42,7 @@ create table public.jobs (
       or (pg_column_size(metadata) <= 65536 and millrace.json_bytes(metadata) <= 65536)),
   error jsonb,
   trace_id uuid not null default gen_random_uuid(),
-  run_number integer not null default 1
-    constraint jobs_run_number_positive check (run_number >= 1),
+  run_number integer not null default 1,
 
   -- Of a child: who waits for it, and what of the definition or of a list it does.
   parent_job_id uuid constraint jobs_parent_fk references public.jobs (id) on delete cascade,
@@ -54,10 +53,8 @@ create table public.jobs (
   branch text,
   item jsonb,
   item_index integer,
-  open_children integer not null default 0
-    constraint jobs_open_children_not_negative check (open_children >= 0),
-  failed_children integer not null default 0
-    constraint jobs_failed_children_not_negative check (failed_children >= 0),
+  open_children integer not null default 0,
+  failed_children integer not null default 0,
 
   -- The engine's own.
   max_failed_children integer,
@@ -76,17 +73,22 @@ create table public.jobs (
 
   constraint jobs_workflow_version_fk foreign key (workflow_id, workflow_version)
     references public.workflow_versions (workflow_id, version),
+  -- Each constraint costs every statement that writes jobs some microseconds, so that these few say
+  -- several things each.
   constraint jobs_parent_complete check (
-    num_nulls(parent_job_id, parent_step_id, parent_visit, root_job_id) in (0, 4)),
-  constraint jobs_depth_matches_parent check ((depth > 0) = (parent_job_id is not null)),
+    num_nulls(parent_job_id, parent_step_id, parent_visit, root_job_id)
+      = case when depth > 0 then 0 else 4 end),
+  constraint jobs_counts_not_negative check (
+    run_number >= 1 and open_children >= 0 and failed_children >= 0),
   constraint jobs_ended_has_no_open_children check (
     open_children = 0 or status not in ('completed', 'failed', 'cancelled')),
   -- A run that believes that all have ended, while the end of one was refused, does not pass here.
   constraint jobs_open_children_are_awaited check (
-    open_children = 0 or state -> 'waiting' ->> 'kind' = 'children' or state ? 'ending'),
-  constraint jobs_queued_is_due check (
-    queue_place is null or (status = 'pending' and next_run_at is not null)),
-  constraint jobs_wants_slot_while_pending check (wanted_slot is null or status = 'pending'),
+    open_children = 0 or state ? 'ending'
+    or state #>> '{waiting,kind}' is not distinct from 'children'),
+  constraint jobs_waits_to_start_while_pending check (
+    (queue_place is null and wanted_slot is null)
+    or (status = 'pending' and (queue_place is null or next_run_at is not null))),
   constraint jobs_schedule_matches_status check (
     case
       when status = 'running' then lease_token is not null and next_run_at is not null
@@ -153,7 +155,6 @@ create unique index jobs_idempotency_key_idx on public.jobs (user_id, idempotenc
   where idempotency_key is not null;
 create index jobs_parent_idx on public.jobs (parent_job_id, parent_step_id, parent_visit, item_index)
   where parent_job_id is not null;
-create index jobs_root_idx on public.jobs (root_job_id) where root_job_id is not null;
 create index jobs_completed_at_idx on public.jobs (completed_at) where completed_at is not null;
 
 -- Round-robin over users within a priority, as start-time fair queueing with no shared counter: a
@@ -162,20 +163,14 @@ create index jobs_completed_at_idx on public.jobs (completed_at) where completed
 create function millrace.next_queue_place(p_user_id uuid, p_priority smallint) returns bigint
 language plpgsql set search_path = '' set enable_seqscan = off
 as $$
-declare
-  v_head bigint;
-  v_last bigint;
 begin
-  select j.queue_place into v_head from public.jobs j
-  where j.priority = p_priority and j.queue_place is not null
-  order by j.queue_place limit 1;
-  if v_head is null then
-    return 0;
-  end if;
-  select j.queue_place into v_last from public.jobs j
-  where j.user_id = p_user_id and j.priority = p_priority and j.queue_place is not null
-  order by j.queue_place desc limit 1;
-  return greatest(v_head, v_last + 1);
+  return coalesce(greatest(
+    (select j.queue_place from public.jobs j
+      where j.priority = p_priority and j.queue_place is not null
+      order by j.queue_place limit 1),
+    (select j.queue_place from public.jobs j
+      where j.user_id = p_user_id and j.priority = p_priority and j.queue_place is not null
+      order by j.queue_place desc limit 1) + 1), 0);
 end;
 $$;
 comment on function millrace.next_queue_place(uuid, smallint) is

@@ -126,6 +126,9 @@ declare
   v_bytes bigint := 0;
   v_job record;
 begin
+  if cardinality(p_job_ids) = 1 then
+    return p_job_ids;
+  end if;
   for v_job in
     select listed.id, j.parent_id,
       coalesce(octet_length(j.input_data::text), 0) + octet_length(j.step_data::text)
@@ -146,7 +149,7 @@ begin
     ) as j
   loop
     -- With a branch comes its scope, once for all siblings.
-    if v_job.parent_id <> all (v_parents) then
+    if v_job.parent_id is not null and v_job.parent_id <> all (v_parents) then
       v_parents := v_parents || v_job.parent_id;
       v_bytes := v_bytes + (
         select coalesce(octet_length(p.input_data::text), 0) + octet_length(p.step_data::text)

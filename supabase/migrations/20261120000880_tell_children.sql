@@ -95,9 +95,11 @@ $$;
 comment on function millrace.tell_children(jsonb, uuid[], uuid) is
   'Puts cancel, pause or resume into the mailboxes of the open children of committed jobs, and answers those that the caller holds.';
 
--- Before the jobs are written, so that a parent which waits for them sees how many there are. As many
--- as fit get their slots back at once, the others wait for one.
-create function millrace.reopen_children(p_ids uuid[], p_now timestamptz) returns void
+-- As many as fit get their slots back at once, the others wait for one. The parents are not written
+-- here but told by their commits how many children they wait for again.
+create function millrace.reopen_children(
+  p_commits millrace.job_commit[], p_parents uuid[], p_ids uuid[], p_now timestamptz
+) returns millrace.job_commit[]
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
@@ -132,21 +134,20 @@ begin
     where j.id = any (p_ids) and j.held_slots is not null group by j.slot_key
   ) as granted
   where s.key = granted.key;
-  update public.jobs p set open_children = p.open_children + reopened.number
-  from (
-    select j.parent_job_id as id, count(*)::integer as number from public.jobs j
-    where j.id = any (p_ids) group by j.parent_job_id
-  ) as reopened
-  where p.id = reopened.id;
   insert into public.job_inbox (job_id, kind) select id, 'retry' from unnest(p_ids) as id;
+  return array(
+    select jsonb_populate_record(c, case when c.job_id = any (p_parents) then jsonb_build_object(
+      'reopened', (select count(*) from public.jobs j
+        where j.id = any (p_ids) and j.parent_job_id = c.job_id)) end)
+    from unnest(p_commits) as c);
 end;
 $$;
-comment on function millrace.reopen_children(uuid[], timestamptz) is
-  'Makes ended children pending again, each with a retry message, and counts them as open.';
+comment on function millrace.reopen_children(millrace.job_commit[], uuid[], uuid[], timestamptz) is
+  'Makes ended children pending again, each with a retry message, and answers the commits with their number.';
 
 revoke execute on function millrace.addressed_children(jsonb),
   millrace.count_down(millrace.job_commit[], timestamptz), millrace.tell_children(jsonb, uuid[], uuid),
-  millrace.reopen_children(uuid[], timestamptz) from public;
+  millrace.reopen_children(millrace.job_commit[], uuid[], uuid[], timestamptz) from public;
 grant execute on function millrace.addressed_children(jsonb),
   millrace.count_down(millrace.job_commit[], timestamptz), millrace.tell_children(jsonb, uuid[], uuid),
-  millrace.reopen_children(uuid[], timestamptz) to service_role;
+  millrace.reopen_children(millrace.job_commit[], uuid[], uuid[], timestamptz) to service_role;

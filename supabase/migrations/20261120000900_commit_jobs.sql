@@ -32,8 +32,9 @@ begin
             then p_now
           -- Nobody is left to wake it: its last child ended while the lease was held.
           when c.awaits_children and c.status = 'waiting' and (
-            j.open_children + coalesce(c.spawned, 0) = 0
-            or (c.spawned is null and j.failed_children > c.max_failed_children)) then p_now
+            j.open_children + coalesce(c.spawned, c.reopened, 0) = 0
+            or (coalesce(c.spawned, c.reopened) is null
+              and j.failed_children > c.max_failed_children)) then p_now
           else c.next_run_at
         end,
         -- Parking answers the request. Otherwise it stands until the last message is consumed, and
@@ -44,8 +45,9 @@ begin
           else exists (
             select from public.job_inbox m where m.job_id = j.id and m.id <> all (p_consumed))
         end,
-        open_children = j.open_children + coalesce(c.spawned, 0),
-        failed_children = case when c.spawned is null then j.failed_children else 0 end,
+        open_children = j.open_children + coalesce(c.spawned, c.reopened, 0),
+        failed_children = case when coalesce(c.spawned, c.reopened) is null
+          then j.failed_children else 0 end,
         max_failed_children = c.max_failed_children,
         wanted_slot = c.wanted_slot,
         held_slots = case when c.granted_slot is null then j.held_slots
@@ -184,21 +186,21 @@ declare
   v_asking boolean := exists (select from unnest(v_commits) as c where c.admission is not null);
   v_reopenings jsonb;
   v_reopened uuid[] := '{}';
+  v_parents uuid[] := '{}';
 begin
   perform millrace.count_down(v_commits, p_now);
   if p_reopenings <> '[]' then
-    select jsonb_agg(r.value) into v_reopenings from jsonb_array_elements(p_reopenings) as r
-    where exists (select from unnest(v_commits) as c where c.job_id = (r.value ->> 'job_id')::uuid);
+    select coalesce(jsonb_agg(r.value), '[]'), coalesce(array_agg(c.job_id), '{}')
+    into v_reopenings, v_parents
+    from jsonb_array_elements(p_reopenings) as r
+    join unnest(v_commits) as c on c.job_id = (r.value ->> 'job_id')::uuid;
     v_reopened := millrace.addressed_children(jsonb_build_object('reopenings', v_reopenings));
-    update public.jobs set failed_children = 0
-    where id = any (array(
-      select (r ->> 'job_id')::uuid from jsonb_array_elements(v_reopenings) as r));
   end if;
   if v_asking or v_reopened <> '{}' then
     perform millrace.lock_slots_of_commit(v_commits, v_reopened);
   end if;
-  if v_reopened <> '{}' then
-    perform millrace.reopen_children(v_reopened, p_now);
+  if v_parents <> '{}' then
+    v_commits := millrace.reopen_children(v_commits, v_parents, v_reopened, p_now);
   end if;
   return case when v_asking then millrace.admit_jobs(v_commits, p_now) else v_commits end;
 end;
@@ -265,6 +267,10 @@ begin
     if p_commit -> 'spawns' <> '[]' then
       v_spawned := millrace.spawn_children(p_commit -> 'spawns', v_done.applied, v_token, v_lease, v_now);
       leased := v_spawned.leased;
+      -- The news for those that go on; the others are due by it.
+      v_done.woken := v_done.woken || array(
+        select j.id from public.jobs j
+        where j.id = any (v_spawned.refused) and j.lease_token = v_token and j.id <> all (v_done.woken));
     end if;
     if p_commit -> 'child_messages' <> '[]' then
       v_told := millrace.tell_children(p_commit -> 'child_messages', v_done.applied, v_token);

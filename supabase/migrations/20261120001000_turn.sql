@@ -138,7 +138,9 @@ begin
   if v_claimed_count > 0 then
     v_claimed := millrace.claimed_jobs(v_leased);
     v_definitions := millrace.definitions_of(v_leased, p_turn -> 'known_definitions');
-    v_scopes := millrace.scopes_of(v_leased, p_turn -> 'known_scopes');
+    if exists (select from public.jobs j where j.id = any (v_leased) and j.branch is not null) then
+      v_scopes := millrace.scopes_of(v_leased, p_turn -> 'known_scopes');
+    end if;
   end if;
   select c.revision into v_catalog from millrace.catalog c;
   if v_catalog is distinct from (p_turn ->> 'catalog_revision')::bigint then

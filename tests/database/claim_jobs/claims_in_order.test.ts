@@ -17,13 +17,13 @@ const names = async (db: TestDatabase, ids: { job_id: string }[]) => {
   return ids.map(({ job_id }) => byId.get(job_id));
 };
 
-file.test("claim_jobs() takes higher priorities first, then what was due first", async (db) => {
+file.test("claim_jobs() takes higher priorities first, then what was started first", async (db) => {
   await stopClock(db, NOW);
-  await add(db, "low", { priority: 0, run_at: "2029-01-01T00:00:00Z" });
-  await add(db, "late", { run_at: "2030-01-01T11:00:00Z" });
-  await add(db, "early", { run_at: "2030-01-01T10:00:00Z" });
-  await add(db, "high", { priority: 9, run_at: "2030-01-01T11:59:00Z" });
-  assert.deepEqual(await names(db, await claim(db, 3)), ["high", "early", "late"]);
+  await add(db, "low", { priority: 0 });
+  await add(db, "first", {});
+  await add(db, "second", {});
+  await add(db, "high", { priority: 9 });
+  assert.deepEqual(await names(db, await claim(db, 3)), ["high", "first", "second"]);
   assert.deepEqual(await names(db, await claim(db, 3)), ["low"]);
 });
 

@@ -27,14 +27,17 @@ file.test("claim_jobs() hands over all that the engine plans with", async (db) =
   const [job] = await claim(db);
   assert.deepEqual(claimedJobSchema.parse(job).state, {
     ...{ visit: 1, attempt: 1, steps_visited: 1, previous_step: null, visits: {} },
-    handling_error: false,
+    ...{ handling_error: false, paused: false, events: {} },
   });
   const { created_at, started_at, ...rest } = job ?? assert.fail();
   assert.deepEqual(rest, {
     ...{ job_id: id, user_id: ALICE, workflow_id: "one_step", workflow_version: 1 },
     ...{ current_step_id: "a", input_data: { a: 1 }, step_data: {}, state: {}, version: 2 },
     ...{ redeliveries: 0, retry_count: 0, max_retries: 7, retry: null },
-    ...{ deadline_at: null, trace_id: row.trace_id, messages: [] },
+    ...{ deadline_at: null, trace_id: row.trace_id, priority: 5, messages: [] },
+    ...{ parent_job_id: null, parent_step_id: null, parent_visit: null, item_index: null, depth: 0 },
+    ...{ branch: null, item: null, scope: null, open_children: 0, failed_children: 0 },
+    ...{ children: null, slot_key: null, held_slots: [], inherited_slots: [] },
   });
   assert.equal(new Date(created_at).getTime(), row.created_at.getTime());
   assert.ok(new Date(started_at) >= row.created_at);
@@ -117,7 +120,7 @@ file.test("claim_jobs() counts no redelivery where nobody had the job", async (d
 file.test("claim_jobs() counts redeliveries no further than they can be stored", async (db) => {
   const id = await insertJob(db);
   await db`update public.jobs set status = 'running', lease_token = ${OTHER_TOKEN},
-    next_run_at = '2020-01-01', redeliveries = 32767 where id = ${id}`;
+    next_run_at = '2020-01-01', queue_place = null, redeliveries = 32767 where id = ${id}`;
   const other = await insertJob(db);
   const claimed = await claim(db);
   assert.deepEqual(new Set(claimed.map((job) => job.job_id)), new Set([id, other]));

@@ -30,7 +30,11 @@ file.test("commit_jobs() completes a job", async (db) => {
   const id = await insertJob(db);
   const job = await claimOne(db);
   const reply = await commit(db, [completionOf(job, { result: 1 })]);
-  assert.deepEqual(reply, { results: [{ job_id: id, committed: true }], woken: [] });
+  assert.deepEqual(reply, {
+    results: [{ job_id: id, committed: true }],
+    woken: [],
+    claimed: [],
+  });
   const row = await readJob(db, id);
   const { status, final_result, lease_token, next_run_at, error, error_message, version } = row;
   assert.deepEqual(

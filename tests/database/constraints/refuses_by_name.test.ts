@@ -7,6 +7,7 @@ import { TOKEN } from "../../support/engine.ts";
 const file = await privateDatabase();
 const NOW = "2030-01-01T00:00:00Z";
 const LEASE = { status: "running", lease_token: TOKEN, next_run_at: NOW };
+const DECIDED = { status: "approved", decided_at: NOW };
 const ENDED = { status: "completed", completed_at: NOW };
 
 /** Every row of `jobs` here is refused, by the constraint of that name. */
@@ -25,6 +26,18 @@ const JOBS: [constraint: string, columns: Record<string, unknown>][] = [
   ["jobs_idempotency_key_length", { idempotency_key: "" }],
   ["jobs_idempotency_key_length", { idempotency_key: "k".repeat(201) }],
   ["jobs_parent_complete", { parent_step_id: "a" }],
+  ["jobs_parent_complete", { parent_visit: 1 }],
+  ["jobs_depth_range", { depth: -1 }],
+  ["jobs_parent_complete", { depth: 1 }],
+  ["jobs_counts_not_negative", { run_number: 0 }],
+  ["jobs_counts_not_negative", { open_children: -1 }],
+  ["jobs_counts_not_negative", { failed_children: -1 }],
+  ["jobs_ended_has_no_open_children", { ...ENDED, open_children: 1 }],
+  ["jobs_open_children_are_awaited", { open_children: 1 }],
+  ["jobs_open_children_are_awaited", { open_children: 1, state: { waiting: { kind: "timer" } } }],
+  ["jobs_waits_to_start_while_pending", { ...LEASE, queue_place: 1 }],
+  ["jobs_waits_to_start_while_pending", { status: "waiting", queue_place: 1 }],
+  ["jobs_waits_to_start_while_pending", { ...LEASE, wanted_slot: "x" }],
   ["jobs_schedule_matches_status", { status: "running" }],
   ["jobs_schedule_matches_status", { ...LEASE, next_run_at: null }],
   ["jobs_schedule_matches_status", { ...LEASE, status: "pending" }],
@@ -63,9 +76,10 @@ file.test("jobs_workflow_version_fk refuses a version that was never", async (db
 });
 
 file.test("jobs_parent_fk refuses a parent that does not exist", async (db) => {
-  await assert.rejects(insertJob(db, { parent_job_id: TOKEN, parent_step_id: "a" }), {
-    constraint_name: "jobs_parent_fk",
-  });
+  await assert.rejects(
+    insertJob(db, { parent_job_id: TOKEN, parent_step_id: "a", parent_visit: 1 }),
+    { constraint_name: "jobs_parent_fk" },
+  );
 });
 
 file.test("jobs_user_fk refuses a user who does not exist", async (db) => {
@@ -113,10 +127,42 @@ const OTHERS: Record<string, {
     bad: [
       ["job_inbox_kind_known", { kind: "greeting" }],
       ["job_inbox_payload_object", { payload: [] }],
-      ["job_inbox_cancel_size", { payload: { reason: "x".repeat(9_000) } }],
-      ["job_inbox_cancel_size", { payload: { a: Array(100).fill(1e308) } }],
+      ["job_inbox_wish_size", { payload: { reason: "x".repeat(9_000) } }],
+      ["job_inbox_wish_size", { kind: "pause", payload: { a: Array(100).fill(1e308) } }],
       ["job_inbox_result_names_attempt", { kind: "step_result" }],
       ["job_inbox_result_names_attempt", { kind: "step_result", step_id: "a", visit: 1 }],
+      ["job_inbox_result_names_attempt", { kind: "decision", step_id: "a", visit: 1 }],
+    ],
+  },
+  "public.approvals": {
+    hasJob: true,
+    good: { step_id: "a", visit: 1, attempt: 1, user_id: TOKEN, title: "May I?" },
+    bad: [
+      ["approvals_visit_positive", { visit: 0 }],
+      ["approvals_attempt_positive", { attempt: 0 }],
+      ["approvals_status_known", { status: "maybe", decided_at: NOW }],
+      ["approvals_closed_has_time", { status: "approved" }],
+      ["approvals_closed_has_time", { decided_at: NOW }],
+      ["approvals_only_decisions_have_answers", { notes: "no" }],
+      ["approvals_notes_length", { ...DECIDED, notes: "x".repeat(10_001) }],
+      ["approvals_form_data_size", { ...DECIDED, form_data: { a: "x".repeat(1_048_576) } }],
+    ],
+  },
+  "public.events": {
+    good: { name: "paid", key: "1", payload: "[]" },
+    bad: [
+      ["events_name_length", { name: "" }],
+      ["events_name_length", { name: "x".repeat(201) }],
+      ["events_key_length", { key: "" }],
+      ["events_key_length", { key: "x".repeat(501) }],
+      ["events_payload_size", { payload: "x".repeat(65_536) }],
+    ],
+  },
+  "millrace.slots": {
+    good: { key: "x", capacity: 1 },
+    bad: [
+      ["slots_capacity_positive", { capacity: 0 }],
+      ["slots_in_use_not_negative", { in_use: -1 }],
     ],
   },
   "public.transformers": {

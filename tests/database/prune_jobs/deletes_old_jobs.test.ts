@@ -50,7 +50,7 @@ file.test("prune_jobs() goes in batches, the oldest first", async (db) => {
 file.test("prune_jobs() keeps a child as long as its root, and deletes it with it", async (db) => {
   await stopClock(db, "2030-01-31T00:00:00Z");
   const parent = await addEnded(db, "2030-01-15T00:00:00Z");
-  const family = { parent_job_id: parent, parent_step_id: "a", item_index: 0 };
+  const family = { parent_job_id: parent, parent_step_id: "a", parent_visit: 1, item_index: 0 };
   await addEnded(db, "2029-06-01T00:00:00Z", family);
   assert.equal(await prune(db), 0);
   await stopClock(db, "2030-03-01T00:00:00Z");

@@ -88,7 +88,7 @@ file.test("turn() does nothing that it is not asked for", async (db) => {
   const { now: _, transformers: __, callback_secret: ___, catalog_revision: ____, ...rest } = reply;
   assert.deepEqual(rest, {
     ...{ results: [], woken: [], extended: { lost: [], woken: [] }, claimed: [], definitions: [] },
-    next_run_at: null,
+    ...{ scopes: [], next_run_at: null, events_left: false },
   });
   assert.deepEqual(await readJob(db, id), before);
 });
