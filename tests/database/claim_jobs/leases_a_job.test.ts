@@ -35,7 +35,13 @@ file.test("claim_jobs() hands over all that the engine plans with", async (db) =
     ...{ current_step_id: "a", input_data: { a: 1 }, step_data: {}, state: {}, version: 2 },
     ...{ redeliveries: 0, retry_count: 0, max_retries: 7, retry: null },
     ...{ deadline_at: null, trace_id: row.trace_id, priority: 5, messages: [] },
-    ...{ parent_job_id: null, parent_step_id: null, parent_visit: null, item_index: null, depth: 0 },
+    ...{
+      parent_job_id: null,
+      parent_step_id: null,
+      parent_visit: null,
+      item_index: null,
+      depth: 0,
+    },
     ...{ branch: null, item: null, scope: null, open_children: 0, failed_children: 0 },
     ...{ children: null, slot_key: null, held_slots: [], inherited_slots: [] },
   });
