@@ -164,13 +164,15 @@ create function millrace.next_queue_place(p_user_id uuid, p_priority smallint) r
 language plpgsql set search_path = '' set enable_seqscan = off
 as $$
 begin
-  return coalesce(greatest(
+  return coalesce(
+    -- Whoever has a job in the queue has its last place behind the head.
+    (select j.queue_place from public.jobs j
+      where j.user_id = p_user_id and j.priority = p_priority and j.queue_place is not null
+      order by j.queue_place desc limit 1) + 1,
     (select j.queue_place from public.jobs j
       where j.priority = p_priority and j.queue_place is not null
       order by j.queue_place limit 1),
-    (select j.queue_place from public.jobs j
-      where j.user_id = p_user_id and j.priority = p_priority and j.queue_place is not null
-      order by j.queue_place desc limit 1) + 1), 0);
+    0);
 end;
 $$;
 comment on function millrace.next_queue_place(uuid, smallint) is

@@ -98,9 +98,32 @@ $$;
 comment on function millrace.wake_job() is
   'Wakes the job that a message is for. Raises MR007 when the job has ended.';
 revoke execute on function millrace.wake_job() from public;
--- Whoever opens an ended job again makes it due himself, in the same transaction.
+-- Whoever opens an ended job again makes it due himself, in the same transaction; whoever sends to
+-- many that he has locked wakes them all at once, with wake_jobs().
 create trigger job_inbox_wake_job before insert on public.job_inbox
-  for each row when (new.kind <> 'retry') execute function millrace.wake_job();
+  for each row when (new.kind <> 'retry'
+    and coalesce(current_setting('millrace.wake', true), '') <> 'sender')
+  execute function millrace.wake_job();
+
+create function millrace.wake_jobs(p_job_ids uuid[]) returns void
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+declare
+  v_now timestamptz := millrace.now();
+begin
+  update public.jobs j
+  set wake_requested = true,
+      next_run_at = case when j.lease_token is null then v_now else j.next_run_at end,
+      queue_place = null,
+      last_updated_at = v_now
+  where j.id = any (p_job_ids);
+end;
+$$;
+comment on function millrace.wake_jobs(uuid[]) is
+  'Wakes jobs that have not ended, which the caller has locked and sends messages to under the setting millrace.wake = sender.';
+revoke execute on function millrace.wake_jobs(uuid[]) from public;
+grant execute on function millrace.wake_jobs(uuid[]) to service_role;
 
 -- Unlogged: signs of life, worthless after a crash.
 create unlogged table public.orchestrators (

@@ -2,60 +2,77 @@
 
 -- A spawn that cannot be is refused by a message, and not by an error: that would fail the commit,
 -- and its whole batch, each time that it is tried.
-create function millrace.spawn_problem(p_spawn millrace.spawn) returns text
-language plpgsql stable set search_path = ''
+create function millrace.spawn_problems(p_spawns millrace.spawn[]) returns text[]
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
-declare
-  v_version integer := p_spawn.workflow_version;
-  v_bytes integer;
 begin
-  if not p_spawn.detached and (
-    select p.depth >= 10 from public.jobs p where p.id = p_spawn.job_id) then
-    return 'Cannot start children as jobs may be nested 10 deep: the parent is at 10';
-  end if;
-  if p_spawn.workflow_id is null then
-    return null;
-  end if;
-  if v_version is null then
-    select w.version into v_version from public.workflows w where w.id = p_spawn.workflow_id;
-    if not found then
-      return format('Cannot start job as there is no workflow ''%s''', p_spawn.workflow_id);
-    end if;
-  elsif not exists (select from public.workflow_versions v
-    where v.workflow_id = p_spawn.workflow_id and v.version = v_version) then
-    return format('Cannot start job as there is no version %s of workflow ''%s''', v_version,
-      p_spawn.workflow_id);
-  end if;
-  select max(millrace.json_bytes(child -> 'input')) into v_bytes
-  from jsonb_array_elements(p_spawn.children) as child;
-  if v_bytes > 4194304 then
-    return format('Cannot start job as its input_data must be <= 4194304 bytes: current size is %s',
-      v_bytes);
-  end if;
-  return null;
+  return array(
+    select case
+        when p.depth >= 10 and not s.detached then
+          'Cannot start children as jobs may be nested 10 deep: the parent is at 10'
+        when s.workflow_id is null then null
+        when v.version is null and s.workflow_version is null then
+          format('Cannot start job as there is no workflow ''%s''', s.workflow_id)
+        when v.version is null then
+          format('Cannot start job as there is no version %s of workflow ''%s''', s.workflow_version,
+            s.workflow_id)
+        when input.bytes > 4194304 then
+          format('Cannot start job as its input_data must be <= 4194304 bytes: current size is %s',
+            input.bytes)
+      end
+    from unnest(p_spawns) with ordinality as s (job_id, step_id, visit, max_running, lease, detached,
+      workflow_id, workflow_version, children, position)
+    cross join lateral (select j.depth from public.jobs j where j.id = s.job_id offset 0) as p
+    left join lateral (
+      select w.version from public.workflow_versions w
+      where w.workflow_id = s.workflow_id and w.version = coalesce(s.workflow_version, (
+        select c.version from public.workflows c where c.id = s.workflow_id))
+      offset 0
+    ) as v on true
+    left join lateral (
+      select max(millrace.json_bytes(child.value -> 'input')) as bytes
+      from jsonb_array_elements(s.children) as child where s.workflow_id is not null
+    ) as input on true
+    order by s.position);
 end;
 $$;
-comment on function millrace.spawn_problem(millrace.spawn) is
-  'Why these children cannot be started, as a sentence; null when they can.';
+comment on function millrace.spawn_problems(millrace.spawn[]) is
+  'Why the children of each of these spawns cannot be started, as a sentence; null when they can.';
 
-create function millrace.refuse_spawns(p_spawns millrace.spawn[]) returns void
+create function millrace.refuse_spawns(p_spawns millrace.spawn[], p_problems text[])
+returns uuid[]
 language plpgsql set search_path = ''
 as $$
+declare
+  v_refused uuid[];
 begin
   update public.jobs p set open_children = p.open_children - refused.number
   from (
     select s.job_id, sum(jsonb_array_length(s.children)) as number
-    from unnest(p_spawns) as s where not s.detached group by s.job_id
+    from unnest(p_spawns) with ordinality as s (job_id, step_id, visit, max_running, lease, detached,
+      workflow_id, workflow_version, children, position)
+    where not s.detached and p_problems[s.position] is not null group by s.job_id
   ) as refused
   where p.id = refused.job_id;
-  insert into public.job_inbox (job_id, kind, step_id, visit, payload)
-  select s.job_id, 'spawn_refused', s.step_id, s.visit,
-    jsonb_build_object('message', millrace.spawn_problem(s))
-  from unnest(p_spawns) as s;
+  perform set_config('millrace.wake', 'sender', true);
+  with sent as (
+    insert into public.job_inbox (job_id, kind, step_id, visit, payload)
+    select s.job_id, 'spawn_refused', s.step_id, s.visit,
+      jsonb_build_object('message', p_problems[s.position])
+    from unnest(p_spawns) with ordinality as s (job_id, step_id, visit, max_running, lease, detached,
+      workflow_id, workflow_version, children, position)
+    where p_problems[s.position] is not null
+    returning job_inbox.job_id
+  )
+  select array_agg(sent.job_id) into v_refused from sent;
+  perform set_config('millrace.wake', '', true);
+  perform millrace.wake_jobs(v_refused);
+  return v_refused;
 end;
 $$;
-comment on function millrace.refuse_spawns(millrace.spawn[]) is
-  'Tells parents why their children were not started, and does not count those.';
+comment on function millrace.refuse_spawns(millrace.spawn[], text[]) is
+  'Tells parents why their children were not started, does not count those, and answers the parents.';
 
 create function millrace.map_slot(p_job_id uuid, p_step_id text, p_visit integer) returns text
 language sql immutable
@@ -87,7 +104,14 @@ begin
       p_now + make_interval(secs => v.timeout_seconds) as deadline_at,
       case when s.max_running > 0 and s.max_running < jsonb_array_length(s.children)
         then millrace.map_slot(s.job_id, s.step_id, s.visit) end as slot_key,
-      case when not s.lease then millrace.next_queue_place(p.user_id, p.priority)
+      -- As next_queue_place() says.
+      case when not s.lease then coalesce(
+          (select j.queue_place from public.jobs j
+            where j.user_id = p.user_id and j.priority = p.priority and j.queue_place is not null
+            order by j.queue_place desc limit 1) + 1,
+          (select j.queue_place from public.jobs j
+            where j.priority = p.priority and j.queue_place is not null
+            order by j.queue_place limit 1), 0)
         + coalesce(sum(jsonb_array_length(s.children)) over (partition by p.user_id, p.priority
           order by s.position rows between unbounded preceding and 1 preceding), 0) end as place
     from unnest(p_spawns) with ordinality as s (job_id, step_id, visit, max_running, lease, detached,
@@ -132,7 +156,8 @@ begin
   cross join lateral jsonb_array_elements((p_spawns[f.position]).children)
     with ordinality as c (value, number)
   where c.value -> 'id' is null
-    or not exists (select from public.jobs j where j.id = (c.value ->> 'id')::uuid);
+    -- Without offset 0 the planner might read all jobs for a hash table.
+    or not exists (select from public.jobs j where j.id = (c.value ->> 'id')::uuid offset 0);
 end;
 $$;
 comment on function millrace.insert_children(millrace.spawn[], uuid, interval, timestamptz) is
@@ -149,15 +174,14 @@ declare
   v_spawns millrace.spawn[] := array(
     select s from jsonb_populate_recordset(null::millrace.spawn, p_spawns) as s
     where s.job_id = any (p_applied));
-  v_refused millrace.spawn[] := array(
-    select s from unnest(v_spawns) as s where millrace.spawn_problem(s) is not null);
+  v_problems text[] := millrace.spawn_problems(v_spawns);
 begin
   leased := '{}';
   refused := '{}';
-  if cardinality(v_refused) > 0 then
-    perform millrace.refuse_spawns(v_refused);
-    refused := array(select s.job_id from unnest(v_refused) as s);
-    v_spawns := array(select s from unnest(v_spawns) as s where millrace.spawn_problem(s) is null);
+  if array_remove(v_problems, null) <> '{}' then
+    refused := millrace.refuse_spawns(v_spawns, v_problems);
+    v_spawns := array(
+      select v_spawns[i] from generate_subscripts(v_spawns, 1) as i where v_problems[i] is null);
   end if;
   if cardinality(v_spawns) = 0 then
     return;
@@ -181,11 +205,11 @@ $$;
 comment on function millrace.spawn_children(jsonb, uuid[], uuid, interval, timestamptz) is
   'Starts the children of the jobs that were committed, and answers those that are leased to the caller and the parents whose children were refused.';
 
-revoke execute on function millrace.spawn_problem(millrace.spawn),
-  millrace.refuse_spawns(millrace.spawn[]), millrace.map_slot(uuid, text, integer),
+revoke execute on function millrace.spawn_problems(millrace.spawn[]),
+  millrace.refuse_spawns(millrace.spawn[], text[]), millrace.map_slot(uuid, text, integer),
   millrace.insert_children(millrace.spawn[], uuid, interval, timestamptz),
   millrace.spawn_children(jsonb, uuid[], uuid, interval, timestamptz) from public;
-grant execute on function millrace.spawn_problem(millrace.spawn),
-  millrace.refuse_spawns(millrace.spawn[]), millrace.map_slot(uuid, text, integer),
+grant execute on function millrace.spawn_problems(millrace.spawn[]),
+  millrace.refuse_spawns(millrace.spawn[], text[]), millrace.map_slot(uuid, text, integer),
   millrace.insert_children(millrace.spawn[], uuid, interval, timestamptz),
   millrace.spawn_children(jsonb, uuid[], uuid, interval, timestamptz) to service_role;

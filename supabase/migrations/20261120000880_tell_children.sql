@@ -83,11 +83,16 @@ begin
   where m.job_id = any (p_applied) and j.status not in ('completed', 'failed', 'cancelled');
   -- The caller looks for what is due, and is told of what he holds; who else holds one is not.
   perform set_config('millrace.kick', case when v_elsewhere then '' else 'caller' end, true);
+  perform millrace.wake_jobs(v_ids);
   -- One wish to cancel is enough; a pause and a resume take each other's place.
+  delete from public.job_inbox m
+  where m.job_id = any (v_ids) and m.kind in ('pause', 'resume') and 'cancel' <> any (v_kinds);
+  perform set_config('millrace.wake', 'sender', true);
   insert into public.job_inbox (job_id, kind, payload)
   select told.id, told.kind, jsonb_build_object('reason', told.reason)
   from unnest(v_ids, v_kinds, v_reasons) as told (id, kind, reason)
   on conflict (job_id) where kind = 'cancel' do nothing;
+  perform set_config('millrace.wake', '', true);
   perform set_config('millrace.kick', v_kick, true);
   return v_held;
 end;
@@ -110,16 +115,24 @@ begin
       deadline_at = p_now + (j.deadline_at - j.created_at),
       wanted_slot = case when again.waits then j.slot_key end,
       held_slots = case when not again.waits then array[j.slot_key] end,
-      queue_place = case when again.waits is not true then
-        millrace.next_queue_place(j.user_id, j.priority) end,
+      queue_place = case when again.waits is not true then again.place end,
       next_run_at = case when again.waits is not true then p_now end,
       last_updated_at = p_now
   from (
-    select c.id, row_number() over (partition by c.slot_key order by c.item_index) > s.free as waits
+    select c.id, row_number() over (partition by c.slot_key order by c.item_index) > s.free as waits,
+      -- As next_queue_place() says.
+      coalesce(
+          (select max(q.queue_place) from public.jobs q where q.user_id = c.user_id
+            and q.priority = c.priority and q.queue_place is not null) + 1,
+          (select min(q.queue_place) from public.jobs q
+            where q.priority = c.priority and q.queue_place is not null), 0)
+        + row_number() over (partition by c.user_id, c.priority
+          order by c.parent_job_id, c.item_index) - 1 as place
     from unnest(p_ids) as reopened (id)
     cross join lateral (
-      select jobs.id, jobs.slot_key, jobs.item_index from public.jobs
-      where jobs.id = reopened.id offset 0
+      select jobs.id, jobs.slot_key, jobs.item_index, jobs.user_id, jobs.priority,
+        jobs.parent_job_id
+      from public.jobs where jobs.id = reopened.id offset 0
     ) as c
     left join lateral (
       select slots.capacity - slots.in_use as free from millrace.slots

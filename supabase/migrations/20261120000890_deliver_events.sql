@@ -25,6 +25,8 @@ create function millrace.subscribe(p_subscriptions jsonb, p_applied uuid[]) retu
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
+declare
+  v_woken uuid[];
 begin
   perform pg_advisory_xact_lock_shared(millrace.event_lock());
   insert into public.event_waits as w (job_id, user_id, root_job_id, event, key, step_id, visit)
@@ -38,25 +40,35 @@ begin
   on conflict (job_id) do update
   set event = excluded.event, key = excluded.key, step_id = excluded.step_id, visit = excluded.visit;
 
-  insert into public.job_inbox (job_id, kind, step_id, visit, payload)
-  select w.job_id, 'event', w.step_id, w.visit, jsonb_build_object('event_id', e.id, 'name', e.name,
-    'key', e.key, 'payload', e.payload)
-  from jsonb_to_recordset(p_subscriptions) as s (job_id uuid, after bigint, since timestamptz)
-  join public.event_waits w on w.job_id = s.job_id
-  cross join lateral (
-    select found.* from (
-      select events.* from public.events
-      where w.key is null and events.name = w.event and events.created_at >= s.since
-      union all
-      select events.* from public.events
-      where events.key = w.key and events.name = w.event and events.created_at >= s.since
-    ) as found
-    where found.id > s.after and found.delivered_at is not null
-      and (found.user_id is null or found.user_id = w.user_id)
-      and (found.job_id is null or millrace.is_within(w.job_id, found.job_id))
-    order by found.id limit 100
-  ) as e
-  where s.job_id = any (p_applied);
+  perform set_config('millrace.wake', 'sender', true);
+  with sent as (
+    insert into public.job_inbox (job_id, kind, step_id, visit, payload)
+    select w.job_id, 'event', w.step_id, w.visit, jsonb_build_object('event_id', e.id, 'name', e.name,
+      'key', e.key, 'payload', e.payload)
+    from jsonb_to_recordset(p_subscriptions) as s (job_id uuid, after bigint, since timestamptz)
+    join public.event_waits w on w.job_id = s.job_id
+    cross join lateral (
+      select found.* from (
+        select events.* from public.events
+        where w.key is null and events.name = w.event and events.created_at >= s.since
+        union all
+        select events.* from public.events
+        where events.key = w.key and events.name = w.event and events.created_at >= s.since
+      ) as found
+      where found.id > s.after and found.delivered_at is not null
+        and (found.user_id is null or found.user_id = w.user_id)
+        and (found.job_id is null or millrace.is_within(w.job_id, found.job_id))
+      order by found.id limit 100
+    ) as e
+    where s.job_id = any (p_applied)
+    order by w.job_id, e.id
+    returning job_inbox.job_id
+  )
+  select array_agg(sent.job_id) into v_woken from sent;
+  perform set_config('millrace.wake', '', true);
+  if v_woken is not null then
+    perform millrace.wake_jobs(v_woken);
+  end if;
 end;
 $$;
 comment on function millrace.subscribe(jsonb, uuid[]) is
@@ -130,6 +142,7 @@ begin
 
   -- Whoever delivers is an orchestrator.
   perform set_config('millrace.kick', 'caller', true);
+  perform set_config('millrace.wake', 'sender', true);
   insert into public.job_inbox (job_id, kind, payload)
   select pair.job_id, 'event', jsonb_build_object('event_id', e.id, 'name', e.name, 'key', e.key,
     'payload', e.payload)
@@ -137,7 +150,11 @@ begin
   join public.events e on e.id = pair.event_id
   where pair.event_id <= v_last and pair.job_id <> all (v_ended)
   order by pair.event_id;
+  perform set_config('millrace.wake', '', true);
   perform set_config('millrace.kick', v_kick, true);
+  perform millrace.wake_jobs(array(
+    select pair.job_id from unnest(v_pairs.event_ids, v_pairs.job_ids) as pair (event_id, job_id)
+    where pair.event_id <= v_last and pair.job_id <> all (v_ended)));
   delete from public.event_waits w where w.job_id = any (v_ended);
   update public.events e set delivered_at = millrace.now()
   where e.id = any (v_events) and e.id <= v_last;

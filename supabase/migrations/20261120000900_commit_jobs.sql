@@ -236,14 +236,14 @@ begin
   v_asked := array(
     select c from jsonb_populate_recordset(null::millrace.job_commit, p_commit -> 'jobs') as c);
   v_commits := v_asked;
-  select coalesce(array_agg(c.job_id), '{}'), bool_or(c.admission is not null)
-  into v_ids, v_asking from unnest(v_asked) as c;
-  v_parents := array(
-    select j.parent_job_id from unnest(v_asked) as c
-    cross join lateral (
-      select jobs.parent_job_id from public.jobs where jobs.id = c.job_id offset 0
-    ) as j
-    where c.status in ('completed', 'failed', 'cancelled') and j.parent_job_id is not null);
+  select coalesce(array_agg(c.job_id), '{}'), bool_or(c.admission is not null),
+    coalesce(array_agg(j.parent_job_id) filter (where j.parent_job_id is not null), '{}')
+  into v_ids, v_asking, v_parents
+  from unnest(v_asked) as c
+  left join lateral (
+    select jobs.parent_job_id from public.jobs
+    where jobs.id = c.job_id and c.status in ('completed', 'failed', 'cancelled') offset 0
+  ) as j on true;
   if p_commit -> 'child_messages' <> '[]' or p_commit -> 'reopenings' <> '[]' then
     v_ids := v_ids || millrace.addressed_children(p_commit);
   end if;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { scopeSchema } from "../../../supabase/functions/_shared/contracts/turn.ts";
 import { awaitsChildren, spawnOf, startFamily } from "../../support/children.ts";
-import { claimOne, commit, insertJob, turn } from "../../support/engine.ts";
+import { claimOne, insertJob, turn } from "../../support/engine.ts";
 import { privateDatabase } from "../../support/private_database.ts";
 import { ALICE } from "../../support/seed_database.ts";
 
