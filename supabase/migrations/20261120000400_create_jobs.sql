@@ -240,9 +240,9 @@ $$;
 comment on function millrace.prepare_job() is
   'Pins a new job to its workflow''s version and makes it due. Raises MR001 (no such workflow), MR006 (input too large).';
 revoke execute on function millrace.prepare_job() from public;
--- Not for the children of a spawn, which come with all that this would set.
+-- A job that comes with its history was prepared by whoever inserts it, as spawned ones are.
 create trigger jobs_prepare before insert on public.jobs
-  for each row when (new.root_job_id is null) execute function millrace.prepare_job();
+  for each row when (new.state_history = '[]') execute function millrace.prepare_job();
 
 -- The history is the database's, so that no way of changing a status can forget it. Bounded: the
 -- first entry and the last 99 stay.
