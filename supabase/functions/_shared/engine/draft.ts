@@ -93,7 +93,9 @@ export class Draft {
   enter(stepId: string, previous: string | null): void {
     const { job } = this;
     const visit = visitsOf(job, stepId) + 1;
-    const leaving = job.state.visit > 1 ? { [job.current_step_id]: job.state.visit } : {};
+    // The first visit is told by its entry, which a step that was cancelled does not have.
+    const isTold = job.state.visit === 1 && Object.hasOwn(job.step_data, job.current_step_id);
+    const leaving = isTold ? {} : { [job.current_step_id]: job.state.visit };
     const visits = { ...job.state.visits, ...leaving };
     delete visits[stepId];
     this.moves++;

@@ -12,11 +12,12 @@ import {
   checkInput,
   currentStep,
   failAttempt,
-  failPastDeadline,
   isPastDeadline,
+  pastDeadline,
+  record,
   settle,
 } from "./progress.ts";
-import { rerun } from "./rerun.ts";
+import { beginAnew, rerun } from "./rerun.ts";
 import { lookAtChildren, lookAtWait, sentBefore } from "./waiting.ts";
 
 /**
@@ -50,7 +51,7 @@ async function planEvent(draft: PlanDraft, event: PlanEvent): Promise<Effect> {
     case "claimed":
       return await planClaimed(draft, event.messages);
     case "again":
-      return await planAgain(draft);
+      return await advance(draft);
     case "admitted":
       return await goOn(draft, NO_MESSAGES, await sentBefore(draft));
     case "result":
@@ -70,6 +71,10 @@ async function planEvent(draft: PlanDraft, event: PlanEvent): Promise<Effect> {
 async function planClaimed(draft: PlanDraft, messages: readonly Message[]): Promise<Effect> {
   const read = readMessages(draft, messages);
   if (read.retry !== null) {
+    beginAnew(draft, read.retry);
+    // What was out when the job ended has its record.
+    if (read.cancel !== null) return draft.cancel(read.cancel);
+    keepPace(draft, read);
     const effect = rerun(draft, read.retry);
     if (effect !== null) return effect;
   }
@@ -77,7 +82,11 @@ async function planClaimed(draft: PlanDraft, messages: readonly Message[]): Prom
   if (ending !== undefined) return draft.endWith(ending.status, ending.error);
   const sent = await sentBefore(draft);
   if (read.cancel !== null) return cancelJob(draft, read.cancel, sent);
-  if (isPastDeadline(draft)) return failPastDeadline(draft);
+  if (isPastDeadline(draft)) {
+    const fault = pastDeadline(draft);
+    if (sent !== undefined) record(draft, currentStep(draft), "failed", sent, { error: fault });
+    return draft.fail(fault);
+  }
   keepPace(draft, read);
   return await goOn(draft, read, sent);
 }
@@ -124,13 +133,6 @@ const NO_MESSAGES: ReadMessages = {
   awaited: [],
   refusal: null,
 };
-
-async function planAgain(draft: PlanDraft): Promise<Effect> {
-  const { waiting } = draft.job.state;
-  if (waiting?.kind !== "start") return await advance(draft);
-  const sent = { input: null, startedAt: Date.parse(waiting.since) };
-  return await lookAtWait(draft, waiting, NO_MESSAGES, sent);
-}
 
 /** The attempt that was out has a result. */
 async function planResult(

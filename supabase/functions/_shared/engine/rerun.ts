@@ -1,18 +1,13 @@
 import type { Effect } from "./decision.ts";
+import type { CheckedStep } from "./definition/checked.ts";
 import { iso, type PlanDraft } from "./draft.ts";
 import { entryOf } from "./job.ts";
 import type { RetryWish } from "./messages.ts";
 import { checkInput, untilOf } from "./progress.ts";
 
-/**
- * Sets a job that had ended to run once more; what earlier steps gave is kept. Null: the job stands
- * at the step from which it is to go on.
- */
-export function rerun(draft: PlanDraft, { fromStep, failedItemsOnly }: RetryWish): Effect | null {
-  const { job } = draft;
-  const { waiting, attempt } = job.state;
-  const step = fromStep ?? job.current_step_id;
-  draft.event("retried", { from_step: step });
+/** Notes that a job which had ended runs once more. */
+export function beginAnew(draft: PlanDraft, { fromStep }: RetryWish): void {
+  draft.event("retried", { from_step: fromStep ?? draft.job.current_step_id });
   draft.setState({
     ending: undefined,
     paused: false,
@@ -22,6 +17,16 @@ export function rerun(draft: PlanDraft, { fromStep, failedItemsOnly }: RetryWish
     // The budget is that of one run.
     steps_visited: 0,
   });
+}
+
+/**
+ * Sets such a job to where it is to go on from; what earlier steps gave is kept. Null: it stands
+ * there.
+ */
+export function rerun(draft: PlanDraft, { fromStep, failedItemsOnly }: RetryWish): Effect | null {
+  const { job } = draft;
+  const { waiting, attempt } = job.state;
+  const step = fromStep ?? job.current_step_id;
   const fault = checkInput(draft);
   if (fault !== null) return draft.fail(fault);
   if (step === job.current_step_id && waiting?.kind === "children" && failedItemsOnly) {
@@ -39,13 +44,34 @@ export function rerun(draft: PlanDraft, { fromStep, failedItemsOnly }: RetryWish
 }
 
 /** The step whose output led to a step: the one before it that has an output and leads there. */
-function previousOf({ job, context }: PlanDraft, step: string): string | null {
-  if (step === job.current_step_id) return job.state.previous_step;
-  for (const [id, checked] of context.definition.steps) {
-    const leads = checked.step.type === "choice"
-      ? checked.step.choices.some(({ next_step }) => next_step === step)
-      : checked.step.next_step === step;
-    if (leads && entryOf(job, id)?.status === "completed") return id;
+function previousOf(draft: PlanDraft, step: string): string | null {
+  const { job } = draft;
+  return step === job.current_step_id
+    ? job.state.previous_step
+    : leadingTo(draft, step, new Set([step]));
+}
+
+/** @param seen steps that were looked at, as ways may go in circles */
+function leadingTo(draft: PlanDraft, step: string, seen: Set<string>): string | null {
+  for (const [id, checked] of draft.context.definition.steps) {
+    const status = entryOf(draft.job, id)?.status;
+    if (seen.has(id) || !leadsTo(checked, step)) continue;
+    if (status === "completed" && handsOn(checked)) return id;
+    if (status !== "completed" && status !== "skipped") continue;
+    seen.add(id);
+    const before = leadingTo(draft, id, seen);
+    if (before !== null) return before;
   }
   return null;
+}
+
+function leadsTo({ step }: CheckedStep, next: string): boolean {
+  return step.type === "choice"
+    ? step.default === next || step.choices.some(({ next_step }) => next_step === next)
+    : step.next_step === next;
+}
+
+/** Whether the output of a step is something to work with. */
+function handsOn({ step }: CheckedStep): boolean {
+  return step.type !== "choice" && step.type !== "wait";
 }
