@@ -1,6 +1,6 @@
 import { errorInfo } from "../contracts/errors.ts";
 import { reportedErrorSchema } from "../contracts/executor.ts";
-import type { Message } from "../contracts/turn.ts";
+import type { Message, Waiting } from "../contracts/turn.ts";
 import type { AttemptResult } from "./decision.ts";
 import type { Draft } from "./draft.ts";
 import { currentAttempt, isSameAttempt, type Job } from "./job.ts";
@@ -77,7 +77,9 @@ function readMessage(draft: Draft, message: Message, read: ReadMessages): void {
       else draft.event("late_result_dropped", { step_id, visit, kind });
       return;
     case "spawn_refused":
-      read.refusal = text(payload["message"]) ?? "The children could not be started";
+      if (isOfWait(draft.job, message, ["children", "start"])) {
+        read.refusal = text(payload["message"]) ?? "The children could not be started";
+      } else draft.event("late_result_dropped", { step_id, visit, kind });
       return;
   }
 }
@@ -87,11 +89,20 @@ function isCurrent(job: Job, { step_id, visit, attempt }: Message): boolean {
     isSameAttempt({ step_id, visit, attempt }, currentAttempt(job));
 }
 
-function isAwaited(job: Job, { kind, step_id, visit, attempt }: Message): boolean {
-  const { state, current_step_id } = job;
-  return state.waiting?.kind === (kind === "decision" ? "approval" : "event") &&
-    step_id === current_step_id && visit === state.visit &&
-    (attempt === null || attempt === state.attempt);
+function isAwaited(job: Job, message: Message): boolean {
+  const { kind, attempt } = message;
+  return isOfWait(job, message, [kind === "decision" ? "approval" : "event"]) &&
+    (attempt === null || attempt === job.state.attempt);
+}
+
+/** Whether a message is for the visit in which the job waits for something of these kinds. */
+function isOfWait(
+  { state, current_step_id }: Job,
+  { step_id, visit }: Message,
+  kinds: readonly Waiting["kind"][],
+): boolean {
+  return state.waiting !== undefined && kinds.includes(state.waiting.kind) &&
+    step_id === current_step_id && visit === state.visit;
 }
 
 function text(value: unknown): string | null {

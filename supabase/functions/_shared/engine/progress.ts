@@ -62,7 +62,8 @@ async function follow(
       checkStorable(spawn.children, MAX_SPAWN_BYTES, `What step '${checked.id}' starts`);
       draft.setWaiting(waiting);
       draft.spawn(spawn);
-      if (spawn.detached) return { type: "again" };
+      // Claimed at once: a refusal is then read before the start is taken for granted.
+      if (spawn.detached) return draft.park("waiting", draft.now);
       draft.event("children_started", { children: spawn.children.length });
       return draft.park("waiting", untilOf(waiting));
     }
@@ -107,14 +108,16 @@ export async function settle(
     return await completeStep(draft, { type: "completed", output: result.output }, sent);
   }
   const { validate, id } = checked;
+  const { checking } = draft.job.state;
   try {
-    const { checking } = draft.job.state;
     if (checking !== undefined && validate.type === "function") {
       const verdict = readVerdict(result.output, validate.rule.transformer_id);
       const settlement = settleVerdict(id, validate, checking.output, verdict);
       return await applySettlement(draft, settlement, sent);
     }
     if (isJudgedElsewhere(validate)) {
+      // The callback has come: an owner after this one waits for the check alone.
+      draft.setWaiting(undefined);
       draft.setState({ checking: { output: result.output, since: iso(sent.startedAt) } });
       const outcome = await handlerOf(checked).begin(draft.job, checked, draft.context);
       return await follow(draft, checked, outcome, sent);
@@ -123,7 +126,8 @@ export async function settle(
     return await applySettlement(draft, settleVerdict(id, validate, result.output, verdict), sent);
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    return await failAttempt(draft, { ...sent, error: error.info, output: result.output });
+    const { output } = checking ?? result;
+    return await failAttempt(draft, { ...sent, error: error.info, output });
   }
 }
 
@@ -150,7 +154,7 @@ export async function failAttempt(draft: PlanDraft, failed: FailedAttempt): Prom
   const { error, output = null } = failed;
   const checked = currentStep(draft);
   record(draft, checked, "failed", failed, { error, output });
-  if (isPastDeadline(draft)) return failPastDeadline(draft);
+  if (isPastDeadline(draft)) return draft.fail(pastDeadline(draft));
   const decision = decideRetry({
     policy: resolveRetryPolicy({
       step: "retry" in checked.step && checked.step.type === "task"
@@ -200,9 +204,9 @@ export function isPastDeadline({ job, context }: PlanDraft): boolean {
   return job.deadline_at !== null && context.now >= Date.parse(job.deadline_at);
 }
 
-/** Ends the job as failed with `timeout`. */
-export function failPastDeadline(draft: PlanDraft): Effect {
-  return draft.fail(errorInfo("timeout", `Job did not end before ${draft.job.deadline_at}`));
+/** The error of a job whose time is up. */
+export function pastDeadline({ job }: PlanDraft): ErrorInfo {
+  return errorInfo("timeout", `Job did not end before ${job.deadline_at}`);
 }
 
 /**
@@ -235,7 +239,7 @@ export function checkInput({ job, context }: PlanDraft): ErrorInfo | null {
 }
 
 async function isSkipped({ job }: PlanDraft, { when }: CheckedStep): Promise<boolean> {
-  if (when === null || job.state.attempt > 1 || job.state.checking !== undefined) return false;
+  if (when === null || job.state.checking !== undefined) return false;
   return !(await when.test(evaluationContext(job)));
 }
 

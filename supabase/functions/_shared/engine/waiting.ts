@@ -186,5 +186,7 @@ export async function refuse(
   sent: SentAttempt,
 ): Promise<Effect> {
   draft.setJob({ open_children: 0 });
+  // There are none that a retry of the job could run once more.
+  draft.setWaiting(undefined);
   return await failAttempt(draft, { ...sent, error: errorInfo("config_invalid", message) });
 }
