@@ -11,7 +11,7 @@ export const waitHandler: StepHandler<"wait"> = {
     const end = seconds !== null
       ? now + Number(await ruledValue(seconds, context, secondsRule, `steps.${id}.seconds`)) * 1000
       : until !== null
-      ? Date.parse(String(await ruledValue(until, context, timeRule, `steps.${id}.until`)))
+      ? timeOf(await ruledValue(until, context, timeRule, `steps.${id}.until`))
       : now;
     if (end <= now) return DONE;
     return { type: "parked", waiting: { kind: "timer", since: iso(now), until: iso(end) } };
@@ -19,5 +19,12 @@ export const waitHandler: StepHandler<"wait"> = {
 
   expire: () => DONE,
 };
+
+/** Later than this a time zone may lead into a year of five digits, which is no RFC 3339. */
+const LATEST = Date.parse("9999-12-31T00:00:00Z");
+
+function timeOf(text: unknown): number {
+  return Math.min(Date.parse(String(text)), LATEST);
+}
 
 const DONE = { type: "completed", output: null, handsOn: false } as const;
