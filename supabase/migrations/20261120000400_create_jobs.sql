@@ -182,12 +182,16 @@ grant execute on function millrace.next_queue_place(uuid, smallint) to service_r
 
 -- A timeout that is none is the engine's to report, as definition_invalid.
 create function millrace.timeout_of(p_definition jsonb) returns double precision
-language sql immutable
-return case
-  when jsonb_typeof(p_definition -> 'timeout_seconds') = 'number'
-    and (p_definition -> 'timeout_seconds')::numeric between 0 and 1e9
-  then (p_definition -> 'timeout_seconds')::double precision
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return case
+    when jsonb_typeof(p_definition -> 'timeout_seconds') = 'number'
+      and (p_definition -> 'timeout_seconds')::numeric between 0 and 1e9
+    then (p_definition -> 'timeout_seconds')::double precision
+  end;
 end;
+$$;
 comment on function millrace.timeout_of(jsonb) is
   'timeout_seconds of a definition, null where it has none.';
 revoke execute on function millrace.timeout_of(jsonb) from public;
@@ -215,9 +219,9 @@ begin
       v_bytes using errcode = 'MR006';
   end if;
   new.workflow_version := coalesce(new.workflow_version, v_version);
-  if new.status = 'pending' then
+  if new.status = 'pending' and new.wanted_slot is null then
     new.next_run_at := coalesce(new.next_run_at, new.run_at, new.created_at);
-    if new.queue_place is null and new.wanted_slot is null and new.next_run_at <= millrace.now() then
+    if new.queue_place is null and new.next_run_at <= millrace.now() then
       new.queue_place := millrace.next_queue_place(new.user_id, new.priority);
     end if;
   end if;

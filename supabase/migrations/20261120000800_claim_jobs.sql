@@ -3,8 +3,12 @@
 -- The scope in which a child runs: what it sees of its parent never changes while it lives, so this
 -- key never means anything else.
 create function millrace.scope_key(p_job_id uuid, p_step_id text, p_visit integer) returns text
-language sql immutable
-return p_job_id::text || ':' || p_step_id || ':' || p_visit::text;
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return p_job_id::text || ':' || p_step_id || ':' || p_visit::text;
+end;
+$$;
 comment on function millrace.scope_key(uuid, text, integer) is
   'The key of what the children of one visit of one step see of their parent.';
 revoke execute on function millrace.scope_key(uuid, text, integer) from public;

@@ -75,8 +75,12 @@ comment on function millrace.refuse_spawns(millrace.spawn[], text[]) is
   'Tells parents why their children were not started, does not count those, and answers the parents.';
 
 create function millrace.map_slot(p_job_id uuid, p_step_id text, p_visit integer) returns text
-language sql immutable
-return 'map:' || millrace.scope_key(p_job_id, p_step_id, p_visit);
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return 'map:' || millrace.scope_key(p_job_id, p_step_id, p_visit);
+end;
+$$;
 comment on function millrace.map_slot(uuid, text, integer) is
   'The key of the slots of a map with max_concurrency.';
 
@@ -199,7 +203,8 @@ begin
         and jobs.parent_visit = s.visit
       order by jobs.item_index offset 0
     ) as j
-    where s.lease);
+    -- Whoever gave them their ids knows them.
+    where s.lease and s.children -> 0 -> 'id' is null);
 end;
 $$;
 comment on function millrace.spawn_children(jsonb, uuid[], uuid, interval, timestamptz) is

@@ -3,8 +3,8 @@
 -- sender to look who waits. Whoever delivers holds this lock alone and sees all who have parked;
 -- whoever parks shares it and finds, among the events that were delivered, those that he missed.
 create function millrace.event_lock() returns bigint
-language sql immutable
-return 7309947252;
+language sql immutable set search_path = ''
+as $$ select 7309947252 $$;
 comment on function millrace.event_lock() is
   'Advisory lock: shared by commits that park a job until an event, exclusive to the delivery of events.';
 

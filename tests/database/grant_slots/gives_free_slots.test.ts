@@ -195,8 +195,8 @@ file.test("release_deleted_job() frees the slots of a job that is deleted, for t
   assert.equal((await claimOne(db)).job_id, first?.job_id);
 });
 
-file.test("the slots of a map go with its job", async (db) => {
-  const { parent } = await startFamily(db, 3, { max_running: 1 });
+file.test("release_deleted_job() lets the slots of a map go with its job", async (db) => {
+  const { parent } = await startFamily(db, 5, { max_running: 3 });
   await db`delete from public.jobs where id = ${parent}`;
   assert.equal((await db`select from millrace.slots`).count, 0);
   assert.equal((await db`select from public.jobs`).count, 0);
