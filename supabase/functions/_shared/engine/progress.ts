@@ -119,6 +119,7 @@ export async function settle(
       // The callback has come: an owner after this one waits for the check alone.
       draft.setWaiting(undefined);
       draft.setState({ checking: { output: result.output, since: iso(sent.startedAt) } });
+      if (draft.job.state.paused) return draft.pause();
       const outcome = await handlerOf(checked).begin(draft.job, checked, draft.context);
       return await follow(draft, checked, outcome, sent);
     }

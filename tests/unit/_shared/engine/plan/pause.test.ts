@@ -141,3 +141,18 @@ Deno.test("plan() ends a job that is resumed after its time", async () => {
   await world.claim([world.message("resume")]);
   assert.equal(world.last.error?.code, "timeout");
 });
+
+for (const validate of [{ type: "function", transformer_id: "echo" }, { type: "manual" }]) {
+  Deno.test(`plan() has the output of a paused job's task checked (${validate.type}) once somebody resumes it`, async () => {
+    const world = at({ transformer_id: "echo", validate });
+    const delivery = delivered(await world.claim());
+    const sent = { input: delivery.input, startedAt: T0 };
+    await world.step({ type: "messages", messages: [world.message("pause")], sent });
+    await world.result(delivery, { output: 7 });
+    assert.deepEqual([world.last.status, world.records], ["paused", []]);
+    const decision = await world.claim([world.message("resume")]);
+    if (validate.type === "function") {
+      assert.deepEqual([delivered(decision).attempt.check, delivered(decision).input], [true, 7]);
+    } else assert.deepEqual(written(decision).approval?.details, { output: 7 });
+  });
+}
