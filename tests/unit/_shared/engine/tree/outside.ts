@@ -41,10 +41,10 @@ export class Outside {
       const { step_id, visit } = attempt;
       const payload = { ...result };
       const at = { step_id, visit, attempt: attempt.attempt, payload };
-      // Some come before their step is parked.
-      this.arrange(this.random.chance(0.3) ? 0 : this.random.below(20_000), () => {
-        this.db.send(jobId, "step_result", at);
-      });
+      // Some come before their step is parked, and some twice.
+      const send = () => void this.db.send(jobId, "step_result", at);
+      this.arrange(this.random.chance(0.3) ? 0 : this.random.below(20_000), send);
+      if (this.random.chance(0.3)) this.arrange(this.random.below(90_000), send);
       if (this.random.chance(0.3)) this.act();
     }
     return { status: "accepted" };

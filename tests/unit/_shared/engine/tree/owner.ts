@@ -100,6 +100,14 @@ export class Owner {
     held.pending = this.keepFamily(held, decision, write);
   }
 
+  private checkMayBegin({ job_id, state, slot_key }: Job): void {
+    assert.ok(!state.paused, "a paused job begins something");
+    const { held_slots, lease_token } = this.story.db.job(job_id);
+    const isStale = lease_token !== this.token;
+    const mayRun = isStale || slot_key === null || held_slots.includes(slot_key);
+    assert.ok(mayRun, "an item runs without its slot");
+  }
+
   /** The job is given back before its attempt was sent. */
   private leave(held: Held): void {
     const decision = releaseJob(held.job, this.story.db.now);
@@ -166,6 +174,7 @@ export class Owner {
     held.job = job;
     switch (effect.type) {
       case "dispatch":
+        this.checkMayBegin(job);
         if (this.story.isLeft()) return this.leave(held);
         held.sent = { delivery: effect.delivery, startedAt: this.story.db.now };
         return;

@@ -56,12 +56,12 @@ export function readCondition(text: string, document: Document): boolean {
   return operator === "=" ? isSame : !isSame;
 }
 
-/** A path of JSONata: it looks into every member of an array, and one member is no array. */
+/** A path of JSONata: it looks into every member of an array, however deep, and one member is no array. */
 function readSequence(path: string, document: Document): unknown {
   let at: unknown[] = [document];
   let isList = false;
   for (const key of path.split(".")) {
-    at = at.flat().filter((value) => isRecord(value) && Object.hasOwn(value, key))
+    at = at.flat(Infinity).filter((value) => isRecord(value) && Object.hasOwn(value, key))
       .map((value) => (value as Record<string, unknown>)[key]);
     isList ||= at.some(Array.isArray);
   }
