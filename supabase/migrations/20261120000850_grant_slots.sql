@@ -102,6 +102,30 @@ $$;
 comment on function millrace.sweep_slots() is
   'Gives all free slots to jobs that wait for them and answers how many.';
 
+-- Keys that nobody uses, such as those of customers who are gone, and starts that no rate limit can
+-- ask for any more. Nobody may be between making a key and locking it, so for this moment the table
+-- is locked; a commit holds such locks for milliseconds.
+create function millrace.prune_slots() returns integer
+language plpgsql set search_path = '' set enable_seqscan = off
+as $$
+declare
+  v_deleted integer;
+begin
+  delete from millrace.rate_starts where starts_at < millrace.now() - interval '31 days';
+  if not exists (select from millrace.slots s where s.in_use = 0 and s.job_id is null) then
+    return 0;
+  end if;
+  lock table millrace.slots in exclusive mode;
+  delete from millrace.slots s
+  where s.in_use = 0 and s.job_id is null
+    and not exists (select from public.jobs j where j.wanted_slot = s.key offset 0);
+  get diagnostics v_deleted = row_count;
+  return v_deleted;
+end;
+$$;
+comment on function millrace.prune_slots() is
+  'Deletes the keys that no job holds or waits for, and answers how many.';
+
 -- Whoever deletes a job that has not ended: its slots are free, and its parent does not wait for it.
 create function millrace.release_deleted_job() returns trigger
 language plpgsql security definer set search_path = ''
@@ -135,6 +159,7 @@ create trigger jobs_release_deleted after delete on public.jobs
   execute function millrace.release_deleted_job();
 
 revoke execute on function millrace.lock_slots(text[]), millrace.grant_slots(text[]),
-  millrace.free_slots(uuid[]), millrace.sweep_slots(), millrace.release_deleted_job() from public;
+  millrace.free_slots(uuid[]), millrace.sweep_slots(), millrace.prune_slots(),
+  millrace.release_deleted_job() from public;
 grant execute on function millrace.lock_slots(text[]), millrace.grant_slots(text[]),
-  millrace.free_slots(uuid[]), millrace.sweep_slots() to service_role;
+  millrace.free_slots(uuid[]), millrace.sweep_slots(), millrace.prune_slots() to service_role;

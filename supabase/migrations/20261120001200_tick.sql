@@ -69,6 +69,7 @@ begin
     for update skip locked));
   get diagnostics v_deleted = row_count;
   delete from public.orchestrators where last_turn_at < millrace.now() - interval '1 hour';
+  perform millrace.prune_slots();
   return v_deleted;
 end;
 $$;
