@@ -34,6 +34,7 @@ create type millrace.spawn as (
   detached boolean,
   workflow_id text,
   workflow_version integer,
+  at timestamptz,
   children jsonb
 );
 comment on type millrace.spawn is

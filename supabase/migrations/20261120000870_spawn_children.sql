@@ -22,7 +22,7 @@ begin
             input.bytes)
       end
     from unnest(p_spawns) with ordinality as s (job_id, step_id, visit, max_running, lease, detached,
-      workflow_id, workflow_version, children, position)
+      workflow_id, workflow_version, at, children, position)
     cross join lateral (select j.depth from public.jobs j where j.id = s.job_id offset 0) as p
     left join lateral (
       select w.version from public.workflow_versions w
@@ -51,7 +51,7 @@ begin
   from (
     select s.job_id, sum(jsonb_array_length(s.children)) as number
     from unnest(p_spawns) with ordinality as s (job_id, step_id, visit, max_running, lease, detached,
-      workflow_id, workflow_version, children, position)
+      workflow_id, workflow_version, at, children, position)
     where not s.detached and p_problems[s.position] is not null group by s.job_id
   ) as refused
   where p.id = refused.job_id;
@@ -61,7 +61,7 @@ begin
     select s.job_id, 'spawn_refused', s.step_id, s.visit,
       jsonb_build_object('message', p_problems[s.position])
     from unnest(p_spawns) with ordinality as s (job_id, step_id, visit, max_running, lease, detached,
-      workflow_id, workflow_version, children, position)
+      workflow_id, workflow_version, at, children, position)
     where p_problems[s.position] is not null
     returning job_inbox.job_id
   )
@@ -100,6 +100,8 @@ begin
     started_at, last_updated_at, state_history)
   with family as materialized (
     select s.position, s.max_running, s.lease, s.workflow_id is not null as is_whole, p.*,
+      -- Where the caller has begun with them before this commit, which is never after it.
+      least(s.at, p_now) as at,
       case when not s.detached then s.job_id end as parent_id,
       case when not s.detached then s.step_id end as step_id,
       case when not s.detached then s.visit end as visit,
@@ -119,7 +121,7 @@ begin
         + coalesce(sum(jsonb_array_length(s.children)) over (partition by p.user_id, p.priority
           order by s.position rows between unbounded preceding and 1 preceding), 0) end as place
     from unnest(p_spawns) with ordinality as s (job_id, step_id, visit, max_running, lease, detached,
-      workflow_id, workflow_version, children, position)
+      workflow_id, workflow_version, at, children, position)
     cross join lateral (
       select j.user_id, j.priority, j.max_retries, j.trace_id, j.workflow_id as own_workflow_id,
         j.workflow_version as own_version,
@@ -152,10 +154,10 @@ begin
       when f.slot_key is null or c.number <= f.max_running then p_now end,
     case when f.lease then 'running' else 'pending' end, case when f.lease then p_token end,
     -- As a claim counts.
-    case when f.lease then 2 else 0 end, p_now, case when f.lease then p_now end, p_now,
-    jsonb_build_array(jsonb_build_object('from', null, 'to', 'pending', 'at', p_now))
+    case when f.lease then 2 else 0 end, f.at, case when f.lease then f.at end, p_now,
+    jsonb_build_array(jsonb_build_object('from', null, 'to', 'pending', 'at', f.at))
       || case when f.lease then jsonb_build_array(
-        jsonb_build_object('from', 'pending', 'to', 'running', 'at', p_now)) else '[]' end
+        jsonb_build_object('from', 'pending', 'to', 'running', 'at', f.at)) else '[]' end
   from family f
   cross join lateral jsonb_array_elements((p_spawns[f.position]).children)
     with ordinality as c (value, number)

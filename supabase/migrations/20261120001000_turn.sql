@@ -98,7 +98,9 @@ declare
   v_lease_seconds integer := (p_turn ->> 'lease_seconds')::integer;
   v_limit integer := (p_turn ->> 'claim')::integer;
   v_commit jsonb := p_turn -> 'commit';
+  v_lease jsonb := jsonb_build_object('lease_token', v_token, 'lease_seconds', v_lease_seconds);
   v_done record;
+  v_spawned json;
   v_results json;
   v_woken json;
   v_extended json;
@@ -116,11 +118,17 @@ begin
     raise exception 'Cannot take a turn as lease_token, lease_seconds and claim are required'
       using errcode = 'MR008';
   end if;
-  if jsonb_typeof(v_commit) = 'object' then
-    v_done := millrace.commit(v_commit || jsonb_build_object(
-      'lease_token', v_token, 'lease_seconds', v_lease_seconds));
-    v_results := v_done.results;
+  -- First, as what follows may be of the children that are started by it.
+  if jsonb_typeof(p_turn -> 'spawning') = 'object' then
+    v_done := millrace.commit((p_turn -> 'spawning') || v_lease);
+    v_spawned := v_done.results;
     v_woken := v_done.woken;
+  end if;
+  if jsonb_typeof(v_commit) = 'object' then
+    v_done := millrace.commit(v_commit || v_lease);
+    v_results := v_done.results;
+    v_woken := case when v_woken is null then v_done.woken
+      else (v_woken::jsonb || v_done.woken::jsonb)::json end;
     v_leased := v_done.leased;
   end if;
   if p_turn -> 'extend' <> '[]' then
@@ -169,6 +177,7 @@ begin
     -- Not v_now: what the caller goes on to do must not be older than what is written above.
     'now', millrace.now(),
     'results', coalesce(v_results, '[]'::json),
+    'spawned', coalesce(v_spawned, '[]'::json),
     'woken', coalesce(v_woken, '[]'::json),
     'extended', coalesce(v_extended, '{"lost": [], "woken": []}'::json),
     'claimed', coalesce(v_claimed, '[]'::json),
@@ -183,7 +192,7 @@ begin
 end;
 $$;
 comment on function public.turn(jsonb) is
-  'One turn of an orchestrator run: {lease_token, lease_seconds, claim, in_flight, commit?, extend?, known_definitions?, known_scopes?, catalog_revision?, look_ahead?, leaving?}. Answers {now, results, woken, extended, claimed, scopes, definitions, catalog_revision, transformers (null when unchanged), callback_secret, next_run_at, events_left}. Raises MR008 (missing argument).';
+  'One turn of an orchestrator run: {lease_token, lease_seconds, claim, in_flight, spawning?, commit?, extend?, known_definitions?, known_scopes?, catalog_revision?, look_ahead?, leaving?}. spawning is a commit of jobs that start children, whose ids it gives; it is written before commit, which may hold ends of these children. Answers {now, results, spawned, woken, extended, claimed, scopes, definitions, catalog_revision, transformers (null when unchanged), callback_secret, next_run_at, events_left}. Raises MR008 (missing argument).';
 revoke execute on function public.turn(jsonb) from public, anon, authenticated;
 grant execute on function public.turn(jsonb) to service_role;
 grant select on millrace.catalog, millrace.settings to service_role;

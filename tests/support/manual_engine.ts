@@ -140,6 +140,7 @@ export class ManualEngine {
     return {
       now: new Date(T0 + this.elapsed).toISOString(),
       results: request.writes.map(({ job }) => ({ job_id: job.job_id, committed: true })),
+      spawned: request.spawning.map(({ job }) => ({ job_id: job.job_id, committed: true })),
       woken: [],
       extended: { lost: [], woken: [] },
       claimed: [],

@@ -32,8 +32,10 @@ file.test("turn() commits, extends and claims in one call", async (db) => {
     claim: 5,
     in_flight: 1,
     writes: [{ job: completionOf(done), steps: [], events: [], consumed: [] }],
+    spawning: [],
     extend: [out.job_id],
     known_definitions: [],
+    known_scopes: [],
     catalog_revision: null,
     look_ahead: true,
     leaving: false,
@@ -88,7 +90,7 @@ file.test("turn() does nothing that it is not asked for", async (db) => {
   const { now: _, transformers: __, callback_secret: ___, catalog_revision: ____, ...rest } = reply;
   assert.deepEqual(rest, {
     ...{ results: [], woken: [], extended: { lost: [], woken: [] }, claimed: [], definitions: [] },
-    ...{ scopes: [], next_run_at: null, events_left: false },
+    ...{ scopes: [], spawned: [], next_run_at: null, events_left: false },
   });
   assert.deepEqual(await readJob(db, id), before);
 });

@@ -217,6 +217,8 @@ export const turnReplySchema = z.object({
     /** Of a commit that asked for a slot or a start: whether the job goes on; else it was parked. */
     admitted: z.boolean().optional(),
   })),
+  /** As `results`, of the writes that were made first. */
+  spawned: z.array(z.object({ job_id: z.guid(), committed: z.boolean() })).default([]),
   woken: wokenSchema,
   extended: z.object({ lost: z.array(z.guid()), woken: wokenSchema }),
   /** Claimed jobs, and children that were leased as their parent's commit asked. */
@@ -287,6 +289,8 @@ export interface Spawn {
   lease: boolean;
   /** A root that nobody waits for; `children` has then one entry, with its `id`. */
   detached: boolean;
+  /** When the children were started (RFC 3339), where that was before this commit. */
+  at?: string;
   /** With `workflow_id`, all children run this version; null: the current one. */
   workflow_id: string | null;
   workflow_version: number | null;
@@ -296,6 +300,7 @@ export interface Spawn {
 /** One child to be started. */
 export interface SpawnedChild {
   index: number;
+  /** Given where the caller needs to know it before the answer: the child is then not told back. */
   id?: string;
   /** The branch of the parent's definition and its first step; absent with `workflow_id`. */
   branch?: string;
@@ -425,6 +430,8 @@ export interface TurnRequest {
   /** Jobs that the run holds, before this claim. */
   in_flight: number;
   writes: readonly JobWrite[];
+  /** Writes that start children, made before the others: those may be of these children already. */
+  spawning: readonly JobWrite[];
   /** Jobs whose leases to extend. */
   extend: readonly string[];
   /** `workflow_id@version` of the definitions that the caller has. */

@@ -43,7 +43,7 @@ export class Catalog {
   }
 
   /**
-   * The definition that a job runs, or why it cannot be run.
+   * The definition that a job is pinned to, or why it cannot be run.
    *
    * @param known what the turn that claimed it was told is known; another run of this worker may
    * have let go of some of it since
@@ -56,11 +56,7 @@ export class Catalog {
     }
     this.definitions.delete(key);
     this.definitions.set(key, found);
-    if ("code" in found || job.branch === null) return found;
-    return found.branches.get(job.branch) ?? errorInfo(
-      "definition_invalid",
-      `Definition ${key} has no branch '${job.branch}'`,
-    );
+    return found;
   }
 
   /** Lets go of the definitions that were not used for longest. */
@@ -70,6 +66,18 @@ export class Catalog {
       this.definitions.delete(key);
     }
   }
+}
+
+/** What a job runs of its definition: a branch of it, or all. */
+export function branchOf(
+  { branch, workflow_id, workflow_version }: Job,
+  definition: CheckedDefinition | ErrorInfo,
+): CheckedDefinition | ErrorInfo {
+  if ("code" in definition || branch === null) return definition;
+  return definition.branches.get(branch) ?? errorInfo(
+    "definition_invalid",
+    `Version ${workflow_version} of workflow '${workflow_id}' has no branch '${branch}'`,
+  );
 }
 
 function check(workflowId: string, version: number, raw: unknown): CheckedDefinition | ErrorInfo {

@@ -13,9 +13,13 @@ interface Waiting {
   resolve: (outcome: CommitOutcome) => void;
 }
 
-/** Decisions that wait for the next turn: while one is under way, all that come gather here. */
+/**
+ * Decisions that wait for the next turn: while one is under way, all that come gather here. Those
+ * that start children go before the others, and are no reason for a turn by themselves.
+ */
 export class CommitQueue {
   private waiting = new Map<string, Waiting>();
+  private spawning = new Map<string, Waiting>();
   private readonly onSettle: () => void;
 
   /** @param onSettle called for each write just before its outcome is told */
@@ -23,8 +27,14 @@ export class CommitQueue {
     this.onSettle = onSettle;
   }
 
+  /** How many writes wait that are reason for a turn. */
   get size(): number {
     return this.waiting.size;
+  }
+
+  /** Whether writes wait that start children. */
+  get isSpawning(): boolean {
+    return this.spawning.size > 0;
   }
 
   /** Resolves when it is known what became of the write. */
@@ -32,38 +42,53 @@ export class CommitQueue {
     return new Promise((resolve) => this.waiting.set(write.job.job_id, { write, resolve }));
   }
 
-  /** What waits for a job that is not ours any more is void. */
-  withdraw(jobId: string): void {
-    const entry = this.waiting.get(jobId);
-    if (entry === undefined) return;
-    this.waiting.delete(jobId);
-    this.onSettle();
-    entry.resolve("lost");
+  /** As `add`, for a write that starts children, which may have writes of their own in this turn. */
+  addSpawn(write: JobWrite): Promise<CommitOutcome> {
+    return new Promise((resolve) => this.spawning.set(write.job.job_id, { write, resolve }));
   }
 
-  has(jobId: string): boolean {
-    return this.waiting.has(jobId);
+  /** What waits for a job that is not ours any more is void. */
+  withdraw(jobId: string): void {
+    for (const queue of [this.spawning, this.waiting]) {
+      const entry = queue.get(jobId);
+      if (entry === undefined) continue;
+      queue.delete(jobId);
+      this.onSettle();
+      entry.resolve("lost");
+    }
   }
 
   /** All that wait, to be committed together. */
   take(): CommitBatch {
-    const batch = new CommitBatch(this.waiting, this.onSettle);
+    const batch = new CommitBatch(this.waiting, this.spawning, this.onSettle);
     this.waiting = new Map();
+    this.spawning = new Map();
     return batch;
   }
 }
 
-/** The writes of one turn. A job has at most one: its next decision waits for this one's outcome. */
+/**
+ * The writes of one turn. A job has at most one of each kind: its next decision waits for this
+ * one's outcome.
+ */
 export class CommitBatch {
   readonly writes: readonly JobWrite[];
+  readonly spawning: readonly JobWrite[];
   /** How many of the jobs park or end with it. */
   readonly ending: number;
   private readonly open: Map<string, Waiting>;
+  private readonly openSpawns: Map<string, Waiting>;
   private readonly onSettle: () => void;
 
-  constructor(open: Map<string, Waiting>, onSettle: () => void) {
+  constructor(
+    open: Map<string, Waiting>,
+    openSpawns: Map<string, Waiting>,
+    onSettle: () => void,
+  ) {
     this.open = open;
+    this.openSpawns = openSpawns;
     this.writes = [...open.values()].map(({ write }) => write);
+    this.spawning = [...openSpawns.values()].map(({ write }) => write);
     this.ending = this.writes.filter(({ job }) => job.status !== "running").length;
     this.onSettle = onSettle;
   }
@@ -73,15 +98,26 @@ export class CommitBatch {
   }
 
   settle(jobId: string, outcome: CommitOutcome): void {
-    const entry = this.open.get(jobId);
-    if (entry === undefined) return;
-    this.open.delete(jobId);
-    this.onSettle();
-    entry.resolve(outcome);
+    this.close(this.open, jobId, outcome);
+  }
+
+  /** As `settle`, of a write that starts children. */
+  settleSpawn(jobId: string, outcome: CommitOutcome): void {
+    this.close(this.openSpawns, jobId, outcome);
   }
 
   /** Nothing is known of the rest, so it counts as not committed. */
   settleRest(): void {
-    for (const jobId of [...this.open.keys()]) this.settle(jobId, "lost");
+    for (const open of [this.openSpawns, this.open]) {
+      for (const jobId of [...open.keys()]) this.close(open, jobId, "lost");
+    }
+  }
+
+  private close(open: Map<string, Waiting>, jobId: string, outcome: CommitOutcome): void {
+    const entry = open.get(jobId);
+    if (entry === undefined) return;
+    open.delete(jobId);
+    this.onSettle();
+    entry.resolve(outcome);
   }
 }

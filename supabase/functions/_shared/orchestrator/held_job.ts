@@ -24,12 +24,15 @@ export class HeldJob {
   /** Somebody goes through the events. */
   busy = false;
   released = false;
+  /** Whether the database has the job: not so while the commit that makes it is on its way. */
+  isDurable: boolean;
   /** Ends what is out for the job. */
   private abort = new AbortController();
 
-  constructor(job: Job, definition: CheckedDefinition | ErrorInfo) {
+  constructor(job: Job, definition: CheckedDefinition | ErrorInfo, isDurable = true) {
     this.job = job;
     this.definition = definition;
+    this.isDurable = isDurable;
   }
 
   /** Aborted when the attempt that is out is over. */

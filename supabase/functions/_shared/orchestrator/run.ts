@@ -11,7 +11,8 @@ import type { Decision, Delivery } from "../engine/decision.ts";
 import { releaseJob } from "../engine/plan.ts";
 import type { Log } from "../log.ts";
 import type { EngineStore } from "../store/engine_store.ts";
-import type { Catalog, Definitions } from "./catalog.ts";
+import { bornChild, childId } from "./born.ts";
+import { branchOf, type Catalog, type Definitions } from "./catalog.ts";
 import type { Clock } from "./clock.ts";
 import { type CommitBatch, type CommitOutcome, CommitQueue } from "./commit_queue.ts";
 import type { OrchestratorConfig } from "./config.ts";
@@ -35,6 +36,12 @@ import { takeTurn, unreadableFailure } from "./take_turn.ts";
  * same function: one of them is what kills it, and takes those with it that are out beside it.
  */
 const ALONE_AFTER_LOSSES = 2;
+
+/**
+ * How long the commit that starts children waits for what they do first, in ms. They run meanwhile;
+ * but nobody else can see, cancel or take over what is not there yet.
+ */
+const SPAWN_PATIENCE_MS = 10;
 
 /** What a run works with. */
 export interface RunDependencies {
@@ -67,6 +74,8 @@ export class Run {
   private readonly families = new Families((parentId) => this.scatter(parentId));
   private readonly schedule: Schedule;
   private readonly signal = new Signal();
+  /** When a commit that starts children is not to wait any longer for company. */
+  private spawnBy = Infinity;
   /** Jobs that are being planned right now; tasks and commits leave when none is. */
   private planning = 0;
   /** Due jobs may be left when the run stops taking on work: a fresh one is to be called. */
@@ -114,7 +123,8 @@ export class Run {
           }
           if (this.schedule.isOver(now, this.held.size, this.isAccepting)) break;
         }
-        await this.signal.wait(this.schedule.msToNext(now, this.held.size, this.isAccepting));
+        const ms = this.schedule.msToNext(now, this.held.size, this.isAccepting);
+        await this.signal.wait(Math.min(ms, Math.max(this.spawnBy - now, 0)));
       }
     } finally {
       // From here on a kick must find that it needs a run of its own.
@@ -133,7 +143,7 @@ export class Run {
   }
 
   private isTurnDue(now: number): boolean {
-    return this.commits.size > 0 ||
+    return this.commits.size > 0 || now >= this.spawnBy ||
       this.schedule.isTurnDue(now, this.held.size, this.isAccepting);
   }
 
@@ -148,6 +158,7 @@ export class Run {
   private async turn(now: number): Promise<void> {
     const { config, catalog, scopes, clock, runId } = this.deps;
     const batch = this.commits.take();
+    this.spawnBy = Infinity;
     const known = { definitions: catalog.known, scopes: scopes.known };
     const accepting = this.isAccepting;
     const remaining = this.held.size - batch.ending;
@@ -158,6 +169,7 @@ export class Run {
       claim,
       in_flight: remaining,
       writes: batch.writes.map((write) => this.afterMail(write)),
+      spawning: batch.spawning,
       extend: this.schedule.isExtendDue(now) ? this.out(batch) : [],
       known_definitions: [...known.definitions.keys()],
       known_scopes: [...known.scopes.keys()],
@@ -201,6 +213,11 @@ export class Run {
       for (const { job_id, committed, admitted = true } of reply.results) {
         batch.settle(job_id, committed ? admitted ? "committed" : "parked" : "lost");
       }
+      for (const { job_id, committed } of reply.spawned) {
+        // Of a turn that was sent twice, the database sees that the job is past its first write.
+        const isPast = reply.results.some((later) => later.job_id === job_id && later.committed);
+        batch.settleSpawn(job_id, committed || isPast ? "committed" : "lost");
+      }
       batch.settleRest();
       for (const id of reply.extended.lost) this.lose(id);
       for (const { job_id, messages } of [...reply.woken, ...reply.extended.woken]) {
@@ -221,14 +238,16 @@ export class Run {
     const past = this.held.get(job.job_id);
     if (past !== undefined) this.drop(past);
     const around = scopes.around(job, known.scopes);
-    const held = new HeldJob(
-      around === null ? job : { ...job, around },
-      around === null
-        ? errorInfo("internal", `Scope ${job.scope} did not come with its job`)
-        : catalog.definitionOf(job, known.definitions),
-    );
-    this.held.set(job.job_id, held);
-    this.families.join(job);
+    const definition = around === null
+      ? errorInfo("internal", `Scope ${job.scope} did not come with its job`)
+      : branchOf(job, catalog.definitionOf(job, known.definitions));
+    this.own(new HeldJob(around === null ? job : { ...job, around }, definition), messages);
+  }
+
+  /** From here on the run sees to a job that is leased to it. */
+  private own(held: HeldJob, messages: readonly Message[]): void {
+    this.held.set(held.job.job_id, held);
+    this.families.join(held.job);
     this.summary.claimed++;
     for (const { id } of messages) held.heard.add(id);
     this.happen(held, { type: "claimed", messages });
@@ -277,7 +296,7 @@ export class Run {
     const planned = await planHeld(this.deps, held, event);
     if (held.released) return;
     const decision = this.keepFamily(held, planned);
-    if (held.released) return;
+    if (this.startAhead(held, decision)) return;
     const outcome = await this.commit(held, decision);
     if (outcome === "lost") this.scatterFamilyOf(held);
     if (outcome !== "committed") return this.drop(held);
@@ -305,6 +324,39 @@ export class Run {
     const news = this.families.notice(held.job, write);
     if (news !== null) this.tellParent(news);
     return decision;
+  }
+
+  /**
+   * Starts children before the commit that makes them is through, where the row of their parent
+   * already says that it stands at this step and knows nothing newer: it is the durable intent, from
+   * which a next owner would start the same children, under the same keys. Their first ends then go
+   * into the same turn, and a short-lived family needs none for its start.
+   *
+   * @returns false where the commit has to come first
+   */
+  private startAhead(held: HeldJob, { job, write, effect }: Decision): boolean {
+    const { clock } = this.deps;
+    const spawn = write?.spawn;
+    const scope = write === null ? null : spawnedScope(job, write);
+    const isIntended = held.isDurable && effect.type === "keep" && spawn?.lease === true &&
+      write?.steps.length === 0 && write.consumed.length === 0;
+    if (!isIntended || write === null || scope === null) return false;
+    held.job = job;
+    const at = new Date(clock.now()).toISOString();
+    const children = spawn.children.map((child) => ({ ...child, id: childId(spawn, child.index) }));
+    const around = [...(job.around ?? []), scope];
+    const born = children.map((child) => {
+      const row = { ...bornChild(job, spawn, child, at), around };
+      return new HeldJob(row, branchOf(row, held.definition), false);
+    });
+    this.spawnBy = Math.min(this.spawnBy, clock.elapsed() + SPAWN_PATIENCE_MS);
+    void this.commits.addSpawn({ ...write, spawn: { ...spawn, at, children } }).then((became) => {
+      for (const child of born) child.isDurable = true;
+      if (became !== "committed") { for (const { job } of [held, ...born]) this.lose(job.job_id); }
+      this.done();
+    });
+    for (const child of born) this.own(child, []);
+    return true;
   }
 
   private tellParent(news: FamilyNews): void {

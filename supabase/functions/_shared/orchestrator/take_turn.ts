@@ -31,8 +31,9 @@ export async function takeTurn(
   try {
     return await untilAnswered(deps, request, giveUpAt);
   } catch (error) {
-    if (request.writes.length === 0) throw error;
-    deps.log.error("commit_refused", { jobs: request.writes.length, error });
+    const jobs = request.writes.length + request.spawning.length;
+    if (jobs === 0) throw error;
+    deps.log.error("commit_refused", { jobs, error });
     return await takeApart(deps, request, giveUpAt);
   }
 }
@@ -61,26 +62,42 @@ async function takeApart(
   request: TurnRequest,
   giveUpAt: number,
 ): Promise<TurnReply | null> {
-  const only = { claim: 0, extend: [], leaving: false, look_ahead: false };
-  const results: TurnReply["results"] = [];
-  const woken: TurnReply["woken"] = [];
-  for (const write of request.writes) {
-    const { job_id } = write.job;
-    try {
-      const one = { ...request, ...only, writes: [write] };
-      const reply = await untilAnswered(deps, one, giveUpAt);
-      if (reply === null) return null;
-      results.push(...reply.results);
-      woken.push(...reply.woken);
-    } catch (error) {
-      deps.log.error("write_refused", { job_id, error });
-      await fail(deps, { ...request, ...only, writes: [failureOf(write)] }, giveUpAt);
-      // Whatever the failure came to, the decision that was made has not been written.
-      results.push({ job_id, committed: false });
+  const nothing = { writes: [], spawning: [] };
+  const alone = {
+    ...{ ...request, ...nothing, claim: 0, extend: [], leaving: false, look_ahead: false },
+  };
+  const parts: Pick<TurnReply, "results" | "spawned" | "woken" | "claimed" | "scopes"> = {
+    ...{ results: [], spawned: [], woken: [], claimed: [], scopes: [] },
+  };
+  for (const kind of ["spawning", "writes"] as const) {
+    for (const write of request[kind]) {
+      const { job_id } = write.job;
+      try {
+        const reply = await untilAnswered(deps, { ...alone, [kind]: [write] }, giveUpAt);
+        if (reply === null) return null;
+        parts.results.push(...reply.results);
+        parts.spawned.push(...reply.spawned);
+        parts.woken.push(...reply.woken);
+        parts.claimed.push(...reply.claimed);
+        parts.scopes.push(...reply.scopes);
+      } catch (error) {
+        deps.log.error("write_refused", { job_id, error });
+        await fail(deps, { ...alone, writes: [failureOf(write)] }, giveUpAt);
+        // Whatever the failure came to, the decision that was made has not been written.
+        (kind === "writes" ? parts.results : parts.spawned).push({ job_id, committed: false });
+      }
     }
   }
-  const rest = await untilAnswered(deps, { ...request, writes: [] }, giveUpAt);
-  return rest && { ...rest, results, woken: [...woken, ...rest.woken] };
+  const rest = await untilAnswered(deps, { ...request, ...nothing }, giveUpAt);
+  if (rest === null) return null;
+  return {
+    ...rest,
+    results: parts.results,
+    spawned: parts.spawned,
+    woken: [...parts.woken, ...rest.woken],
+    claimed: [...parts.claimed, ...rest.claimed],
+    scopes: [...parts.scopes, ...rest.scopes],
+  };
 }
 
 async function fail(

@@ -3,6 +3,7 @@ import { z } from "zod";
 import {
   type ClaimedJob,
   claimedJobSchema,
+  type JobWrite,
   type TurnReply,
   turnReplySchema,
   type TurnRequest,
@@ -43,8 +44,13 @@ export function createEngineStore(client: SupabaseClient, log: Log, sleep?: Slee
 }
 
 /** The argument of the SQL function: the writes of all jobs as flat lists. */
-export function turnArgument({ writes, ...rest }: TurnRequest): { p_turn: unknown } {
-  const commit = writes.length === 0 ? null : {
+export function turnArgument(request: TurnRequest): { p_turn: unknown } {
+  const { writes, spawning, ...rest } = request;
+  return { p_turn: { ...rest, spawning: commitOf(spawning), commit: commitOf(writes) } };
+}
+
+function commitOf(writes: readonly JobWrite[]) {
+  return writes.length === 0 ? null : {
     jobs: writes.map((write) => write.job),
     steps: writes.flatMap((write) => write.steps),
     events: writes.flatMap((write) => write.events),
@@ -61,7 +67,6 @@ export function turnArgument({ writes, ...rest }: TurnRequest): { p_turn: unknow
       closeApproval === undefined ? [] : { job_id: job.job_id, status: closeApproval }
     ),
   };
-  return { p_turn: { ...rest, commit } };
 }
 
 const replySchema = turnReplySchema.extend({ claimed: z.array(z.unknown()) });

@@ -41,17 +41,34 @@ const WIDE = {
   },
 };
 
-/** An engine that has just been asked to start the children of a job. */
-async function spawning(definition: unknown) {
+/** A definition whose first step leads to one that starts children. */
+function after(definition: typeof FAN | typeof WIDE) {
+  return {
+    start_step: "first",
+    steps: {
+      first: { transformer_id: "echo", next_step: definition.start_step },
+      ...definition.steps,
+    },
+  };
+}
+
+/** An engine that has claimed one job of a definition. */
+async function claimed(definition: { start_step: string }) {
   const engine = new ManualEngine();
-  const parent = aJob({ current_step_id: (definition as { start_step: string }).start_step });
+  const parent = aJob({ current_step_id: definition.start_step });
   const turn = await engine.turns.next();
   turn.reply({
     ...claimReply(parent),
     definitions: [{ workflow_id: parent.workflow_id, version: 1, definition }],
   });
-  const spawn = await engine.turns.next();
-  return { engine, parent, spawn };
+  return { engine, parent };
+}
+
+/** An engine that has been asked to start children in the commit that ends the step before. */
+async function spawning(definition: typeof FAN | typeof WIDE) {
+  const { engine, parent } = await claimed(after(definition));
+  (await engine.tasks.next()).end(completed("first"));
+  return { engine, parent, spawn: await engine.turns.next() };
 }
 
 /** The children that a commit starts, as they are leased with it. */
@@ -75,23 +92,37 @@ function childrenOf(parent: ClaimedJob, { request }: Turn): ClaimedJob[] {
   );
 }
 
-function writeOf({ request }: Turn, job: ClaimedJob): JobWrite {
-  const write = request.writes.find((write) => write.job.job_id === job.job_id);
-  assert.ok(write, `nothing was written of ${job.job_id}`);
-  return write;
-}
-
-Deno.test("Run commits the last child's end together with what its parent does next", async () => {
+/** An engine whose job has started two branches, the tasks of which are out. */
+async function started() {
   const { engine, parent, spawn } = await spawning(FAN);
-  const { job, spawn: children } = writeOf(spawn, parent);
-  assert.equal(job.status, "running", "the parent is kept");
-  assert.equal(children?.lease, true);
   const [left, right] = childrenOf(parent, spawn);
   assert.ok(left && right);
   spawn.reply({ claimed: [left, right] });
+  return { engine, parent, left, right };
+}
 
+function writeOf({ request }: Turn, { job_id }: Pick<ClaimedJob, "job_id">): JobWrite {
+  const write = request.writes.find((write) => write.job.job_id === job_id);
+  assert.ok(write, `nothing was written of ${job_id}`);
+  return write;
+}
+
+Deno.test("Run starts children in the commit that ends the step before, and keeps their parent", async () => {
+  const { engine, parent, spawn } = await spawning(FAN);
+  const { job, spawn: children, steps } = writeOf(spawn, parent);
+  assert.equal(job.status, "running", "the parent is kept");
+  assert.equal(children?.lease, true);
+  assert.deepEqual(steps.map(({ step_id }) => step_id), ["first"]);
+  spawn.reply({ claimed: childrenOf(parent, spawn) });
+  await engine.tasks.next();
+  await engine.tasks.next();
+  assert.equal(engine.calls.length, 2, "both tasks travel in one call");
+  await engine.end();
+});
+
+Deno.test("Run commits the last child's end together with what its parent does next", async () => {
+  const { engine, parent, left, right } = await started();
   const tasks = [await engine.tasks.next(), await engine.tasks.next()];
-  assert.equal(engine.calls.length, 1, "both tasks travel in one call");
   for (const [i, task] of tasks.entries()) task.end(completed(`from ${i}`));
 
   const joining = await engine.turns.next();
@@ -109,11 +140,86 @@ Deno.test("Run commits the last child's end together with what its parent does n
   await engine.end();
 });
 
+Deno.test("Run needs no turn of its own to start children where the parent stands at their step", async () => {
+  const { engine, parent } = await claimed(FAN);
+  const tasks = [await engine.tasks.next(), await engine.tasks.next()];
+  assert.deepEqual(engine.turns.left, []);
+  for (const task of tasks) task.end(completed(task.task.step_id));
+
+  const turn = await engine.turns.next();
+  const [first] = turn.request.spawning;
+  assert.equal(first?.job.job_id, parent.job_id);
+  assert.equal(first?.job.version, parent.version);
+  assert.deepEqual(
+    first?.spawn?.children.map(({ id }) => id),
+    tasks.map(({ task }) => task.job_id),
+    "the children have the ids that were sent",
+  );
+  assert.equal(turn.request.writes.length, 3);
+  for (const { task } of tasks) assert.equal(writeOf(turn, task).job.version, 2);
+  assert.equal(writeOf(turn, parent).job.version, parent.version + 1);
+  assert.equal(writeOf(turn, parent).job.current_step_id, "after");
+  turn.reply();
+  await engine.tasks.next();
+  await engine.end();
+});
+
+Deno.test("Run starts the same children again when their parent was lost before they were there", async () => {
+  const { engine, parent } = await claimed(FAN);
+  const before = [await engine.tasks.next(), await engine.tasks.next()];
+  await engine.end();
+  const again = new ManualEngine();
+  const turn = await again.turns.next();
+  turn.reply({
+    ...claimReply({ ...parent, redeliveries: 1, version: parent.version + 2 }),
+    definitions: [{ workflow_id: parent.workflow_id, version: 1, definition: FAN }],
+  });
+  // What may have been delivered before is announced before it is delivered again.
+  const announcing = await again.turns.next();
+  assert.equal(announcing.request.spawning.length, 1);
+  assert.deepEqual(
+    announcing.request.writes.map(({ events }) => events.map(({ type }) => type)),
+    [["redelivered"], ["redelivered"]],
+  );
+  announcing.reply();
+  const keys = [await again.tasks.next(), await again.tasks.next()];
+  assert.deepEqual(
+    keys.map(({ task }) => task.idempotency_key),
+    before.map(({ task }) => task.idempotency_key),
+  );
+  await again.end();
+});
+
+Deno.test("Run makes children durable that take their time", async () => {
+  const { engine, parent } = await claimed(FAN);
+  const [task] = [await engine.tasks.next(), await engine.tasks.next()];
+  engine.elapsed += 20;
+  const turn = await engine.turns.next();
+  assert.equal(turn.request.spawning.length, 1);
+  assert.deepEqual(turn.request.writes, []);
+  turn.reply();
+  task.end(completed(1));
+  const ending = await engine.turns.next();
+  assert.deepEqual(ending.request.writes.map(({ job }) => job.job_id), [task.task.job_id]);
+  ending.reply();
+  assert.equal(ending.request.spawning.length, 0);
+  assert.notEqual(parent.job_id, task.task.job_id);
+  await engine.end();
+});
+
+Deno.test("Run lets go of children whose start was refused", async () => {
+  const { engine, parent } = await claimed(FAN);
+  const [task] = [await engine.tasks.next(), await engine.tasks.next()];
+  engine.elapsed += 20;
+  const turn = await engine.turns.next();
+  turn.reply({ spawned: [{ job_id: parent.job_id, committed: false }] });
+  const summary = await engine.done;
+  assert.ok(task.signal.aborted, "nobody waits for what was sent");
+  assert.equal(summary.steps, 0);
+});
+
 Deno.test("Run tells a parent that is kept when the last child ends in a later turn", async () => {
-  const { engine, parent, spawn } = await spawning(FAN);
-  const [left, right] = childrenOf(parent, spawn);
-  assert.ok(left && right);
-  spawn.reply({ claimed: [left, right] });
+  const { engine, parent, right } = await started();
   const [first, second] = [await engine.tasks.next(), await engine.tasks.next()];
   second.end(completed(2));
   const one = await engine.turns.next();
@@ -129,10 +235,7 @@ Deno.test("Run tells a parent that is kept when the last child ends in a later t
 });
 
 Deno.test("Run parks a parent one of whose children parks", async () => {
-  const { engine, parent, spawn } = await spawning(FAN);
-  const [left, right] = childrenOf(parent, spawn);
-  assert.ok(left && right);
-  spawn.reply({ claimed: [left, right] });
+  const { engine, parent, left } = await started();
   const task = await engine.tasks.next();
   const error = { code: "timeout", message: "too slow", retryable: true } as const;
   task.end({ type: "result", result: { status: "failed", error } });
@@ -147,10 +250,7 @@ Deno.test("Run parks a parent one of whose children parks", async () => {
 });
 
 Deno.test("Run parks a parent as soon as too many children have failed", async () => {
-  const { engine, parent, spawn } = await spawning(FAN);
-  const [left, right] = childrenOf(parent, spawn);
-  assert.ok(left && right);
-  spawn.reply({ claimed: [left, right] });
+  const { engine, parent, left } = await started();
   const task = await engine.tasks.next();
   const error = { code: "http_4xx", message: "no", retryable: false } as const;
   task.end({ type: "result", result: { status: "failed", error } });
@@ -174,10 +274,7 @@ Deno.test("Run parks a parent whose children did not all come with the commit", 
 });
 
 Deno.test("Run parks a parent one of whose children it has lost", async () => {
-  const { engine, parent, spawn } = await spawning(FAN);
-  const [left, right] = childrenOf(parent, spawn);
-  assert.ok(left && right);
-  spawn.reply({ claimed: [left, right] });
+  const { engine, parent, left } = await started();
   await engine.tasks.next();
   engine.run.kick("message");
   const extension = await engine.turns.next();
@@ -189,10 +286,7 @@ Deno.test("Run parks a parent one of whose children it has lost", async () => {
 });
 
 Deno.test("Run has the children of a cancelled parent cancelled, and parks it until they are", async () => {
-  const { engine, parent, spawn } = await spawning(FAN);
-  const [left, right] = childrenOf(parent, spawn);
-  assert.ok(left && right);
-  spawn.reply({ claimed: [left, right] });
+  const { engine, parent } = await started();
   await engine.tasks.next();
   engine.run.kick("message");
   const extension = await engine.turns.next();
@@ -246,9 +340,8 @@ Deno.test("Run drops a job that was not given what it asked for, and goes on wit
 });
 
 Deno.test("Run parks a parent when the time limit of its step is over", async () => {
-  const [start] = Object.values(FAN.steps);
-  const definition = { ...FAN, steps: { ...FAN.steps, fan: { ...start, timeout_seconds: 0.001 } } };
-  const { engine, parent, spawn } = await spawning(definition);
+  const fan = { ...FAN.steps.fan, timeout_seconds: 0.001 };
+  const { engine, parent, spawn } = await spawning({ ...FAN, steps: { ...FAN.steps, fan } });
   spawn.reply({ claimed: childrenOf(parent, spawn) });
   const parking = await engine.turns.next();
   const { job } = writeOf(parking, parent);

@@ -52,10 +52,11 @@ class World {
   }
 }
 
-function emptyReply({ writes }: TurnRequest): TurnReply {
+function emptyReply({ writes, spawning }: TurnRequest): TurnReply {
   return {
     now: "2026-01-01T00:00:00.000Z",
     results: writes.map(({ job }) => ({ job_id: job.job_id, committed: true })),
+    spawned: spawning.map(({ job }) => ({ job_id: job.job_id, committed: true })),
     woken: [],
     extended: { lost: [], woken: [] },
     claimed: [],
@@ -103,6 +104,7 @@ function aRequest(...ids: string[]): TurnRequest {
     claim: 5,
     in_flight: 2,
     writes: ids.map(aWrite),
+    spawning: [],
     extend: ["e"],
     known_definitions: [],
     known_scopes: [],

@@ -43,6 +43,7 @@ const REQUEST: TurnRequest = {
   claim: 5,
   in_flight: 0,
   writes: [],
+  spawning: [],
   extend: ["e"],
   known_definitions: ["w@1"],
   known_scopes: [],
@@ -54,6 +55,7 @@ const REQUEST: TurnRequest = {
 const REPLY: TurnReply = {
   now: "2026-01-01T00:00:00+00:00",
   results: [],
+  spawned: [],
   woken: [],
   extended: { lost: [], woken: [] },
   claimed: [],
@@ -81,10 +83,11 @@ Deno.test("turnArgument() has the writes of all jobs as flat lists", () => {
     aWrite("a", [1, 2]),
     { ...aWrite("b", []), unsubscribe: true, closeApproval: "expired" },
   ];
-  const { writes: _writes, ...rest } = REQUEST;
+  const { writes: _writes, spawning: _spawning, ...rest } = REQUEST;
   assert.deepEqual(turnArgument({ ...REQUEST, writes }), {
     p_turn: {
       ...rest,
+      spawning: null,
       commit: {
         jobs: [{ job_id: "a", version: 1 }, { job_id: "b", version: 1 }],
         steps: [{ job_id: "a", step_id: "one" }, { job_id: "b", step_id: "one" }],
@@ -100,7 +103,7 @@ Deno.test("turnArgument() has the writes of all jobs as flat lists", () => {
       },
     },
   });
-  assert.deepEqual(turnArgument(REQUEST), { p_turn: { ...rest, commit: null } });
+  assert.deepEqual(turnArgument(REQUEST), { p_turn: { ...rest, spawning: null, commit: null } });
 });
 
 Deno.test("turn() reads what the database answers", async () => {
