@@ -102,6 +102,7 @@ export function reopen(db: Database, { job_id, step_id, visit }: Reopening): voi
 
 /** Makes a job that has ended due once more. */
 export function reopenJob(db: Database, job: JobRow): void {
+  if (job.deadline_at !== null) job.deadline_at += db.now - job.created_at;
   job.status = "pending";
   job.next_run_at = db.now;
   job.next_retry_at = null;

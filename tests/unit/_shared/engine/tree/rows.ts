@@ -29,6 +29,7 @@ export interface JobRow {
   created_at: number;
   started_at: number | null;
   completed_at: number | null;
+  deadline_at: number | null;
   final_result: unknown;
   error: ErrorInfo | null;
   parent_job_id: string | null;

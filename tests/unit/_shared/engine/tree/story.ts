@@ -27,6 +27,8 @@ export interface Roughness {
   readonly pause: number;
   /** Of a root to be cancelled, at each move. */
   readonly cancel: number;
+  /** Of a job that is started from outside to have a time limit. */
+  readonly deadline: number;
   /** Of a root that has failed to be run once more. */
   readonly retry: number;
 }
