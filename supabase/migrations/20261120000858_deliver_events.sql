@@ -54,6 +54,11 @@ begin
         union all
         select events.* from public.events
         where events.key = w.key and events.name = w.event and events.created_at >= s.since
+        union all
+        -- A signal names its job, which is more than a key could say.
+        select events.* from public.events
+        where w.key is not null and events.job_id is not null and events.key is distinct from w.key
+          and events.name = w.event and events.created_at >= s.since
       ) as found
       where found.id > s.after and found.delivered_at is not null
         and (found.user_id is null or found.user_id = w.user_id)
@@ -98,6 +103,10 @@ begin
       union all
       select keyed.* from public.event_waits keyed
       where keyed.event = e.name and keyed.key = e.key
+      union all
+      select signalled.* from public.event_waits signalled
+      where e.job_id is not null and signalled.event = e.name
+        and signalled.key is distinct from e.key and signalled.key is not null
     ) as w
     where (e.user_id is null or e.user_id = w.user_id)
       and (e.job_id is null or e.job_id in (w.job_id, w.root_job_id)
@@ -143,11 +152,12 @@ begin
   -- Whoever delivers is an orchestrator.
   perform set_config('millrace.kick', 'caller', true);
   perform set_config('millrace.wake', 'sender', true);
-  insert into public.job_inbox (job_id, kind, payload)
-  select pair.job_id, 'event', jsonb_build_object('event_id', e.id, 'name', e.name, 'key', e.key,
-    'payload', e.payload)
+  insert into public.job_inbox (job_id, kind, step_id, visit, payload)
+  select pair.job_id, 'event', w.step_id, w.visit, jsonb_build_object('event_id', e.id,
+    'name', e.name, 'key', e.key, 'payload', e.payload)
   from unnest(v_pairs.event_ids, v_pairs.job_ids) as pair (event_id, job_id)
   join public.events e on e.id = pair.event_id
+  join public.event_waits w on w.job_id = pair.job_id
   where pair.event_id <= v_last and pair.job_id <> all (v_ended)
   order by pair.event_id;
   perform set_config('millrace.wake', '', true);

@@ -28,6 +28,8 @@ test("wait_for_event takes the event that its match means, and only that", async
   await emit(scenario, name, { order: 7, sum: 2 });
   const job = await scenario.ended(id);
   assert.deepEqual(job["final_result"], { order: 7, sum: 1 });
+  const late = (await scenario.events(id)).filter(({ type }) => type === "late_result_dropped");
+  assert.ok(late.length <= 1, "only what came after the end may be late");
 });
 
 test("wait_for_event takes an event that came before the step was reached", async (scenario) => {

@@ -69,6 +69,7 @@ file.test("deliver_events() puts an event into the mailbox of a job that waits f
   assert.deepEqual(await mail(db), [[job, id]]);
   const woken = await claimOne(db);
   const [message] = woken.messages;
+  assert.deepEqual([message?.step_id, message?.visit], ["a", 1]);
   assert.deepEqual(message?.payload, {
     event_id: id,
     name: "paid",
@@ -353,3 +354,18 @@ file.test("deliver_events() and two turns at once give each event to one deliver
   assert.equal((await readJob(db, job)).status, "waiting");
   assert.equal((await claim(db)).length, 1);
 });
+
+for (const order of ["before", "after"] as const) {
+  file.test(`deliver_events() gives a signal to its job whatever key that waits for, ${order} it waits`, async (db) => {
+    await insertJob(db, { priority: 9 });
+    const job = await claimOne(db);
+    const wait = () => park(db, job, { key: "7" });
+    if (order === "after") await wait();
+    const id = await emit(db, { job_id: job.job_id });
+    await emit(db);
+    await deliver(db);
+    if (order === "before") await wait();
+    await deliver(db);
+    assert.deepEqual(await mail(db), [[job.job_id, id]]);
+  });
+}
