@@ -151,7 +151,8 @@ file.test("bulk_jobs() takes the oldest up to its limit, and lists 100 of them",
 });
 
 file.test("bulk_jobs() acts on roots: children follow them", async (db) => {
-  const root = await insertJob(db, { status: "waiting", open_children: 1 });
+  const state = { waiting: { kind: "children" } };
+  const root = await insertJob(db, { status: "waiting", open_children: 1, state });
   await insertJob(db, {
     parent_job_id: root,
     parent_step_id: "a",

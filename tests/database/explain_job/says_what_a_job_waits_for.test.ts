@@ -187,7 +187,7 @@ test("tells that a pausing job and a paused one wait to be resumed", async (db) 
   await db`update public.jobs set status = 'paused', next_run_at = null, queue_place = null`;
   const pausing = await insertJob(db, {
     status: "waiting",
-    state: db.json({ paused: true }),
+    state: db.json({ paused: true, waiting: { kind: "children" } }),
     open_children: 2,
   });
   const first = await explain(db, paused);
