@@ -16,26 +16,16 @@ import { branchOf, type Catalog, type Definitions } from "./catalog.ts";
 import type { Clock } from "./clock.ts";
 import { type CommitBatch, type CommitOutcome, CommitQueue } from "./commit_queue.ts";
 import type { OrchestratorConfig } from "./config.ts";
-import type { DeliveryEnd, Dispatcher } from "./dispatcher.ts";
+import { Deliveries } from "./deliveries.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import { Families, type FamilyNews } from "./families.ts";
 import { type HeldEvent, HeldJob } from "./held_job.ts";
-import { Lanes } from "./lanes.ts";
-import { logContext } from "./log_context.ts";
-import { Outbox } from "./outbox.ts";
 import { planHeld } from "./plan_held.ts";
 import { emptySummary, type RunSummary } from "./run_summary.ts";
 import { Schedule } from "./schedule.ts";
 import { type KnownScopes, type Scopes, spawnedScope } from "./scopes.ts";
 import { Signal } from "./signal.ts";
-import { taskOf } from "./task_of.ts";
-import { callbackToken } from "./token.ts";
 import { takeTurn, unreadableFailure } from "./take_turn.ts";
-
-/**
- * A task whose executor was lost this often in a row waits until no other such task is out to the
- * same function: one of them is what kills it, and takes those with it that are out beside it.
- */
-const ALONE_AFTER_LOSSES = 2;
 
 /**
  * How long the commit that starts children waits for what they do first, in ms. They run meanwhile;
@@ -69,8 +59,7 @@ export class Run {
   private readonly deps: RunDependencies;
   private readonly held = new Map<string, HeldJob>();
   private readonly commits = new CommitQueue(() => this.planning++);
-  private readonly outbox: Outbox;
-  private readonly lanes = new Lanes();
+  private readonly deliveries: Deliveries;
   private readonly families = new Families((parentId) => this.scatter(parentId));
   private readonly schedule: Schedule;
   private readonly signal = new Signal();
@@ -85,7 +74,11 @@ export class Run {
 
   constructor(deps: RunDependencies) {
     this.deps = deps;
-    this.outbox = new Outbox(deps.dispatcher);
+    this.deliveries = new Deliveries(deps, {
+      hasRoomFor: (delivery) => this.hasRoomFor(delivery),
+      happen: (held, event) => this.happen(held, event),
+      during: (work) => this.during(work),
+    });
     this.schedule = new Schedule(deps.config, deps.clock.elapsed());
     this.summary = emptySummary(deps.runId);
   }
@@ -412,35 +405,9 @@ export class Run {
   }
 
   private async send(held: HeldJob, delivery: Delivery): Promise<void> {
-    const { clock, catalog, log } = this.deps;
-    const { job } = held;
     held.recall();
-    const startedAt = clock.now();
-    if (!this.hasRoomFor(delivery)) return await this.leave(held, startedAt);
-    held.sent = { input: delivery.input, startedAt };
-    const { signal } = held;
-    const token = delivery.callback
-      ? await callbackToken(catalog.callbackSecret, job.job_id, delivery.attempt)
-      : null;
-    const { target_function } = delivery.transformer;
-    const go = () => {
-      log.debug("task_dispatched", { ...logContext(held, delivery), target_function });
-      this.outbox.add(delivery, {
-        // By the clock here, which is the executors' too; the database's may be another.
-        task: taskOf(job, delivery, { now: Date.now(), token }),
-        timeoutMs: delivery.timeoutSeconds * 1000,
-        signal,
-        end: (end) => {
-          if (!signal.aborted) this.ended(held, delivery, end);
-        },
-      });
-    };
-    if (held.losses < ALONE_AFTER_LOSSES) return go();
-    this.lanes.enter(target_function, signal, () => {
-      if (!this.hasRoomFor(delivery)) return this.happen(held, { type: "again" });
-      held.sent = { input: delivery.input, startedAt: clock.now() };
-      this.during(go);
-    });
+    if (!this.hasRoomFor(delivery)) return await this.leave(held, this.deps.clock.now());
+    await this.deliveries.send(held, delivery);
   }
 
   private hasRoomFor({ timeoutSeconds }: Delivery): boolean {
@@ -456,24 +423,6 @@ export class Run {
     await this.commit(held, this.keepFamily(held, releaseJob(held.job, now)));
     this.handOverDue = true;
     this.drop(held);
-  }
-
-  private ended(held: HeldJob, delivery: Delivery, end: DeliveryEnd): void {
-    const { clock, log } = this.deps;
-    const { attempt } = delivery;
-    const sent = held.sent ?? { input: delivery.input, startedAt: clock.now() };
-    const fields = { ...logContext(held, delivery), duration_ms: clock.now() - sent.startedAt };
-    if (end.type === "lost") {
-      held.losses++;
-      log.warn("task_lost", { ...fields, reason: end.reason });
-      return this.happen(held, { type: "lost", attempt, reason: end.reason, sent });
-    }
-    held.losses = 0;
-    if (end.result.status === "failed") {
-      const { code, message } = end.result.error;
-      log.warn("step_failed", { ...fields, error_code: code, error_message: message });
-    } else log.debug("step_ended", { ...fields, status: end.result.status });
-    this.happen(held, { type: "result", attempt, result: end.result, sent });
   }
 
   /** Jobs whose tasks are out and whose leases nothing else extends. */
@@ -514,7 +463,7 @@ export class Run {
   /** When nothing is being planned any more, all that is ready leaves together. */
   private done(): void {
     if (--this.planning > 0) return;
-    this.summary.calls += this.outbox.flush();
+    this.summary.calls += this.deliveries.flush();
     this.signal.raise();
   }
 }
