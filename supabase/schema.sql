@@ -405,6 +405,7 @@ CREATE INDEX jobs_queue_idx ON public.jobs USING btree (priority DESC, queue_pla
 CREATE INDEX jobs_queue_of_user_idx ON public.jobs USING btree (user_id, priority, queue_place) WHERE (queue_place IS NOT NULL);
 CREATE INDEX jobs_timed_idx ON public.jobs USING btree (priority DESC, next_run_at) WHERE ((next_run_at IS NOT NULL) AND (queue_place IS NULL));
 CREATE INDEX jobs_user_created_idx ON public.jobs USING btree (user_id, created_at DESC, id DESC);
+CREATE INDEX jobs_user_roots_idx ON public.jobs USING btree (user_id, created_at DESC, id DESC) WHERE (parent_job_id IS NULL);
 CREATE INDEX jobs_wanted_slot_idx ON public.jobs USING btree (wanted_slot, priority DESC, created_at, item_index) WHERE (wanted_slot IS NOT NULL);
 CREATE INDEX jobs_workflow_created_idx ON public.jobs USING btree (workflow_id, workflow_version, created_at);
 CREATE TRIGGER jobs_a_touch_last_updated_at BEFORE UPDATE ON public.jobs FOR EACH ROW WHEN ((new.last_updated_at = old.last_updated_at)) EXECUTE FUNCTION millrace.touch_last_updated_at();
@@ -5045,12 +5046,21 @@ declare
 begin
   select millrace.now() - make_interval(days => s.retention_days) into strict v_before
   from millrace.settings s;
-  delete from public.jobs
-  where id = any (array(
-    select j.id from public.jobs j
+  -- Children go with their root, and are what makes it large.
+  with old as materialized (
+    select j.id, j.completed_at from public.jobs j
     where j.completed_at < v_before and j.parent_job_id is null
     order by j.completed_at limit p_batch
-    for update skip locked));
+    for update skip locked
+  ), sized as (
+    select old.id, row_number() over oldest_first as number,
+      sum(1 + (select count(*) from public.jobs c where c.parent_job_id = old.id))
+        over oldest_first as jobs
+    from old
+    window oldest_first as (order by old.completed_at, old.id)
+  )
+  delete from public.jobs
+  where id = any (array(select s.id from sized s where s.jobs <= p_batch or s.number = 1));
   get diagnostics v_deleted = row_count;
   delete from public.orchestrators where last_turn_at < millrace.now() - interval '1 hour';
   perform millrace.prune_slots();
@@ -5058,7 +5068,7 @@ begin
 end;
 $function$;
 grant execute on function public.prune_jobs(p_batch integer) to service_role;
-comment on function public.prune_jobs(p_batch integer) is 'Deletes up to p_batch jobs that ended more than retention_days ago, and answers how many.';
+comment on function public.prune_jobs(p_batch integer) is 'Deletes jobs that ended more than retention_days ago with all below them: at least one, else no more than p_batch jobs with their children. Answers how many roots.';
 
 CREATE OR REPLACE FUNCTION public.record_api_requests(p_requests jsonb)
  RETURNS void

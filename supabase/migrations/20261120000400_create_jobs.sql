@@ -150,6 +150,9 @@ create index jobs_queue_of_user_idx on public.jobs (user_id, priority, queue_pla
 create index jobs_wanted_slot_idx on public.jobs (wanted_slot, priority desc, created_at, item_index)
   where wanted_slot is not null;
 create index jobs_user_created_idx on public.jobs (user_id, created_at desc, id desc);
+-- Lists show roots, which a map of thousands of items must not hide from them.
+create index jobs_user_roots_idx on public.jobs (user_id, created_at desc, id desc)
+  where parent_job_id is null;
 create index jobs_workflow_created_idx on public.jobs (workflow_id, workflow_version, created_at);
 create unique index jobs_idempotency_key_idx on public.jobs (user_id, idempotency_key)
   where idempotency_key is not null;

@@ -61,12 +61,21 @@ declare
 begin
   select millrace.now() - make_interval(days => s.retention_days) into strict v_before
   from millrace.settings s;
-  delete from public.jobs
-  where id = any (array(
-    select j.id from public.jobs j
+  -- Children go with their root, and are what makes it large.
+  with old as materialized (
+    select j.id, j.completed_at from public.jobs j
     where j.completed_at < v_before and j.parent_job_id is null
     order by j.completed_at limit p_batch
-    for update skip locked));
+    for update skip locked
+  ), sized as (
+    select old.id, row_number() over oldest_first as number,
+      sum(1 + (select count(*) from public.jobs c where c.parent_job_id = old.id))
+        over oldest_first as jobs
+    from old
+    window oldest_first as (order by old.completed_at, old.id)
+  )
+  delete from public.jobs
+  where id = any (array(select s.id from sized s where s.jobs <= p_batch or s.number = 1));
   get diagnostics v_deleted = row_count;
   delete from public.orchestrators where last_turn_at < millrace.now() - interval '1 hour';
   perform millrace.prune_slots();
@@ -74,7 +83,7 @@ begin
 end;
 $$;
 comment on function public.prune_jobs(integer) is
-  'Deletes up to p_batch jobs that ended more than retention_days ago, and answers how many.';
+  'Deletes jobs that ended more than retention_days ago with all below them: at least one, else no more than p_batch jobs with their children. Answers how many roots.';
 revoke execute on function public.prune_jobs(integer) from public, anon, authenticated;
 grant execute on function public.prune_jobs(integer) to service_role;
 

@@ -58,6 +58,28 @@ file.test("prune_jobs() keeps a child as long as its root, and deletes it with i
   assert.deepEqual(await ids(db), []);
 });
 
+file.test("prune_jobs() counts children, and deletes one family at least", async (db) => {
+  await stopClock(db, "2030-01-31T00:00:00Z");
+  const families: string[] = [];
+  for (const day of [1, 2, 3]) {
+    const at = `2029-06-0${day}T00:00:00Z`;
+    const parent = await addEnded(db, at);
+    families.push(parent);
+    for (const item_index of [0, 1]) {
+      await addEnded(db, at, {
+        ...{ parent_job_id: parent, parent_step_id: "a", parent_visit: 1, item_index },
+      });
+    }
+  }
+  const roots = async () =>
+    (await db`select id from public.jobs where parent_job_id is null order by completed_at`)
+      .map(({ id }) => id);
+  assert.equal(await prune(db, 2), 1, "one that is too large by itself");
+  assert.deepEqual(await roots(), families.slice(1));
+  assert.equal(await prune(db, 5), 1, "two are six jobs");
+  assert.equal(await prune(db, 6), 1);
+});
+
 file.test("prune_jobs() forgets orchestrators that died without leaving", async (db) => {
   await db`insert into public.orchestrators
     values (${TOKEN}, now(), now() - interval '61 minutes', 1, 1, 1),
