@@ -13,7 +13,7 @@ export const messageSchema = z.object({
     "retry",
     /** The result of an attempt, by callback. */
     "step_result",
-    /** An event that a waiting step has asked for: `{ event_id, name, key, payload }`. */
+    /** An event that a waiting step has asked for: `{ event_id, position, name, key, payload }`. */
     "event",
     /** What a person decided: `{ approval_id, decision, by, at, notes, form }`. */
     "decision",
@@ -40,7 +40,7 @@ export const waitingSchema = z.discriminatedUnion("kind", [
     ...span,
     event: z.string(),
     key: z.string().nullable(),
-    /** Events up to this id have been looked at. */
+    /** Events up to this one, in the order of their delivery, have been looked at. */
     after: z.int(),
   }),
   z.object({ kind: z.literal("approval"), ...span }),
@@ -77,11 +77,13 @@ export const jobStateSchema = z.object({
   waiting: waitingSchema.optional(),
   /** The current attempt's output, while `validate` has somebody else judge it. */
   checking: z.object({ output: z.unknown(), since: z.string() }).optional(),
+  /** The job had ended and is to run once more, as soon as it has what it must have to begin. */
+  rerun: z.object({ from_step: z.string().nullable(), failed_items_only: z.boolean() }).optional(),
   /** Nothing new is begun until somebody resumes the job. */
   paused: z.boolean().default(false),
   /** How the job ends once its last child has ended. */
   ending: z.object({ status: z.enum(["failed", "cancelled"]), error: errorInfoSchema }).optional(),
-  /** The last event that each step has taken: a loop waits for a later one. */
+  /** Where the last event stands that each step has taken: a loop waits for a later one. */
   events: z.record(z.string(), z.int()).default({}),
   /** Written by `commit_jobs` when it grants a start: not to begin before (RFC 3339). */
   not_before: z.string().optional(),
@@ -183,7 +185,7 @@ export type Transformer = z.infer<typeof transformerSchema>;
 
 /**
  * What the children of one visit of one step see of their parent, by a key that never means
- * anything else: `parent job id:step id:visit`. It does not change while they live.
+ * anything else: `parent job id:step id:visit:run of the child`. It does not change in a run.
  */
 export const scopeSchema = z.object({
   key: z.string(),
@@ -266,6 +268,11 @@ export interface JobCommit {
   max_failed_children: number | null;
   /** The job parks until its children have ended, or too many have failed. */
   awaits_children: boolean;
+  /**
+   * The failures among the ends of children of which this was decided ahead of the database; it is
+   * void unless all have ended, with so many failures. Null: the database had told of them.
+   */
+  joined_failures: number | null;
   /** What the job is to be given before it goes on; it parks as pending where it is not. */
   admission: Admission | null;
 }
@@ -333,7 +340,7 @@ export interface Subscription {
   event: string;
   /** Null: any key or none. */
   key: string | null;
-  /** Only events after this id, and not before this time (RFC 3339). */
+  /** Only events delivered after this one, and not emitted before this time (RFC 3339). */
   after: number;
   since: string;
 }

@@ -38,6 +38,7 @@ export class Draft {
   private finalResult: unknown = null;
   private error: ErrorInfo | null = null;
   private spawned: number | null = null;
+  private joinedFailures: number | null = null;
   private admission: Admission | null = null;
   private readonly entries: Record<string, StepEntry> = {};
   private readonly steps: StepRecord[] = [];
@@ -179,6 +180,12 @@ export class Draft {
     this.changed = true;
   }
 
+  /** Notes that the decision rests on ends of children that the database has yet to see. */
+  joinAhead(failures: number): void {
+    this.joinedFailures = failures;
+    this.setJob({ open_children: 0, failed_children: failures });
+  }
+
   /** Asks for something before the job goes on. */
   admit(admission: Admission): Effect {
     this.admission = admission;
@@ -210,6 +217,8 @@ export class Draft {
   /** Parks until a retry; until then the job shows why. */
   retry(error: ErrorInfo, at: number): Effect {
     this.error = error;
+    // Whoever resumes the job does not shorten the wait.
+    if (this.job.state.paused) this.setState({ not_before: iso(at) });
     return this.park("awaiting_retry", at);
   }
 
@@ -245,7 +254,7 @@ export class Draft {
     this.status = status;
     // What it knew of its children stays: a retry may run those again that failed.
     this.setWaiting(waiting?.kind === "children" ? waiting : undefined);
-    this.setState({ ending: undefined, paused: false });
+    this.setState({ ending: undefined, checking: undefined, rerun: undefined, paused: false });
     return { type: "release" };
   }
 
@@ -275,6 +284,7 @@ export class Draft {
           ending === undefined
         ? waiting.tolerated
         : null,
+      joined_failures: this.joinedFailures,
       awaits_children: this.status === "waiting" && ofChildren,
       admission: this.admission,
     };

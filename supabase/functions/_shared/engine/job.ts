@@ -110,6 +110,7 @@ export function storedState(state: JobState): Partial<JobState> {
     ...(state.handling_error ? { handling_error: true } : {}),
     ...(state.waiting === undefined ? {} : { waiting: state.waiting }),
     ...(state.checking === undefined ? {} : { checking: state.checking }),
+    ...(state.rerun === undefined ? {} : { rerun: state.rerun }),
     ...(state.paused ? { paused: true } : {}),
     ...(state.ending === undefined ? {} : { ending: state.ending }),
     ...(Object.keys(state.events).length === 0 ? {} : { events: state.events }),

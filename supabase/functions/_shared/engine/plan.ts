@@ -18,6 +18,7 @@ import {
   settle,
 } from "./progress.ts";
 import { beginAnew, rerun } from "./rerun.ts";
+import { checkStorable } from "./storable.ts";
 import { lookAtChildren, lookAtWait, sentBefore } from "./waiting.ts";
 
 /**
@@ -71,12 +72,10 @@ async function planEvent(draft: PlanDraft, event: PlanEvent): Promise<Effect> {
 async function planClaimed(draft: PlanDraft, messages: readonly Message[]): Promise<Effect> {
   const read = readMessages(draft, messages);
   if (read.retry !== null) {
+    // A callback that comes now is for an attempt that has its record.
+    if (read.result !== null) draft.event("late_result_dropped", { ...currentAttempt(draft.job) });
+    read.result = null;
     beginAnew(draft, read.retry);
-    // What was out when the job ended has its record.
-    if (read.cancel !== null) return draft.cancel(read.cancel);
-    keepPace(draft, read);
-    const effect = rerun(draft, read.retry);
-    if (effect !== null) return effect;
   }
   const { ending } = draft.job.state;
   if (ending !== undefined) return draft.endWith(ending.status, ending.error);
@@ -98,10 +97,12 @@ async function goOn(
   before: SentAttempt | undefined,
 ): Promise<Effect> {
   const { job, context } = draft;
-  const { waiting, paused, not_before } = job.state;
+  const { waiting, paused, not_before, rerun: wish } = job.state;
   const sent = before ?? { input: null, startedAt: context.now };
-  if (read.result !== null) return await settle(draft, read.result, sent);
-  if (waiting !== undefined) return await lookAtWait(draft, waiting, read, sent);
+  // What the job waited for when it ended is history.
+  const isWaiting = waiting !== undefined && wish === undefined;
+  if (read.result !== null) return await settleCallback(draft, read.result, sent);
+  if (isWaiting) return await lookAtWait(draft, waiting, read, sent);
   if (paused) return draft.pause();
 
   const admission = await nextAdmission(job, context);
@@ -113,6 +114,7 @@ async function goOn(
   if (not_before !== undefined && context.now < Date.parse(not_before)) {
     return draft.park("pending", Date.parse(not_before));
   }
+  if (wish !== undefined) return rerun(draft, wish) ?? await advance(draft);
   if (job.retry && context.now < Date.parse(job.retry.at)) {
     return draft.retry(job.retry.error, Date.parse(job.retry.at));
   }
@@ -162,12 +164,32 @@ async function planMessages(
   const sent = await sentOf(draft, event.sent);
   const { waiting } = draft.job.state;
   if (read.cancel !== null) return cancelJob(draft, read.cancel, sent);
-  if (read.result !== null) return await settle(draft, read.result, sent);
+  keepPace(draft, read);
+  if (read.result !== null) return await settleCallback(draft, read.result, sent);
   if (read.refusal !== null && waiting !== undefined) {
     return await lookAtWait(draft, waiting, read, sent);
   }
-  keepPace(draft, read);
   return { type: "keep" };
+}
+
+/** What came by callback has passed nobody yet who looks at its size. */
+async function settleCallback(
+  draft: PlanDraft,
+  result: NonNullable<ReadMessages["result"]>,
+  sent: SentAttempt,
+): Promise<Effect> {
+  if (result.status === "failed") return await settle(draft, result, sent);
+  try {
+    checkStorable(
+      result.output,
+      draft.context.maxPayloadBytes,
+      `The output of step '${draft.job.current_step_id}'`,
+    );
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return await failAttempt(draft, { ...sent, error: error.info });
+  }
+  return await settle(draft, result, sent);
 }
 
 /** Of a check, the attempt began with the work that is being checked. */
@@ -182,7 +204,7 @@ async function planChildren(
 ): Promise<Effect> {
   const { waiting } = draft.job.state;
   if (waiting?.kind !== "children") return { type: "keep" };
-  draft.setJob({ open_children: 0 });
+  draft.joinAhead(ends.filter(({ status }) => status !== "completed").length);
   return await lookAtChildren(draft, waiting, sinceOf(waiting), ends);
 }
 

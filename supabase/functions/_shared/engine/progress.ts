@@ -51,6 +51,7 @@ async function follow(
       draft.setWaiting(waiting);
       if (subscription !== undefined) draft.subscribe(subscription);
       if (question !== undefined) {
+        checkResult(draft, question);
         draft.ask(question);
         const { title, assignees } = question;
         draft.event("approval_asked", { title, assignees });
@@ -79,6 +80,7 @@ async function follow(
     }
     case "fail": {
       const { error } = outcome;
+      checkResult(draft, error);
       record(draft, checked, "failed", sent, { error });
       draft.setEntry({ output: null, status: "failed", error, attempts: 1 });
       return draft.fail(error);
@@ -241,7 +243,9 @@ export function checkInput({ job, context }: PlanDraft): ErrorInfo | null {
 
 async function isSkipped({ job }: PlanDraft, { when }: CheckedStep): Promise<boolean> {
   if (when === null || job.state.checking !== undefined) return false;
-  return !(await when.test(evaluationContext(job)));
+  // Looked at anew for each attempt, with the first one's chance: the answer is the visit's.
+  const first = { ...job, state: { ...job.state, attempt: 1 } };
+  return !(await when.test(evaluationContext(first)));
 }
 
 async function skip(draft: PlanDraft, checked: CheckedStep): Promise<Effect> {

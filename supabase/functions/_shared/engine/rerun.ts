@@ -1,14 +1,17 @@
+import type { JobState } from "../contracts/turn.ts";
 import type { Effect } from "./decision.ts";
 import type { CheckedStep } from "./definition/checked.ts";
+import { targetsOf } from "./definition/targets.ts";
 import { iso, type PlanDraft } from "./draft.ts";
 import { entryOf } from "./job.ts";
 import type { RetryWish } from "./messages.ts";
 import { checkInput, untilOf } from "./progress.ts";
 
-/** Notes that a job which had ended runs once more. */
-export function beginAnew(draft: PlanDraft, { fromStep }: RetryWish): void {
+/** Notes that a job which had ended is to run once more. */
+export function beginAnew(draft: PlanDraft, { fromStep, failedItemsOnly }: RetryWish): void {
   draft.event("retried", { from_step: fromStep ?? draft.job.current_step_id });
   draft.setState({
+    rerun: { from_step: fromStep, failed_items_only: failedItemsOnly },
     ending: undefined,
     paused: false,
     checking: undefined,
@@ -20,16 +23,17 @@ export function beginAnew(draft: PlanDraft, { fromStep }: RetryWish): void {
 }
 
 /**
- * Sets such a job to where it is to go on from; what earlier steps gave is kept. Null: it stands
- * there.
+ * Sets such a job to where it is to go on from, once it may; what earlier steps gave is kept. Null:
+ * it stands there.
  */
-export function rerun(draft: PlanDraft, { fromStep, failedItemsOnly }: RetryWish): Effect | null {
+export function rerun(draft: PlanDraft, wish: NonNullable<JobState["rerun"]>): Effect | null {
   const { job } = draft;
   const { waiting, attempt } = job.state;
-  const step = fromStep ?? job.current_step_id;
+  const step = wish.from_step ?? job.current_step_id;
+  draft.setState({ rerun: undefined });
   const fault = checkInput(draft);
   if (fault !== null) return draft.fail(fault);
-  if (step === job.current_step_id && waiting?.kind === "children" && failedItemsOnly) {
+  if (step === job.current_step_id && waiting?.kind === "children" && wish.failed_items_only) {
     const until = waiting.until === null
       ? null
       : iso(draft.now + untilOf(waiting) - Date.parse(waiting.since));
@@ -55,9 +59,8 @@ function previousOf(draft: PlanDraft, step: string): string | null {
 function leadingTo(draft: PlanDraft, step: string, seen: Set<string>): string | null {
   for (const [id, checked] of draft.context.definition.steps) {
     const status = entryOf(draft.job, id)?.status;
-    if (seen.has(id) || !leadsTo(checked, step)) continue;
-    if (status === "completed" && handsOn(checked)) return id;
-    if (status !== "completed" && status !== "skipped") continue;
+    if (seen.has(id) || status === undefined || !leadsTo(id, checked, step)) continue;
+    if (status === "failed" || (status === "completed" && handsOn(checked))) return id;
     seen.add(id);
     const before = leadingTo(draft, id, seen);
     if (before !== null) return before;
@@ -65,10 +68,8 @@ function leadingTo(draft: PlanDraft, step: string, seen: Set<string>): string | 
   return null;
 }
 
-function leadsTo({ step }: CheckedStep, next: string): boolean {
-  return step.type === "choice"
-    ? step.default === next || step.choices.some(({ next_step }) => next_step === next)
-    : step.next_step === next;
+function leadsTo(id: string, { step }: CheckedStep, next: string): boolean {
+  return targetsOf(step, id).some((target) => target.step === next);
 }
 
 /** Whether the output of a step is something to work with. */

@@ -17,7 +17,9 @@ type WaitingFor<K extends Waiting["kind"]> = Extract<Waiting, { kind: K }>;
  * and nothing where the step only waits. Undefined where the job does not stand in the middle.
  */
 export async function sentBefore(draft: PlanDraft): Promise<SentAttempt | undefined> {
-  const { waiting, checking } = draft.job.state;
+  const { waiting, checking, rerun } = draft.job.state;
+  // What was out when the job ended has its record.
+  if (rerun !== undefined) return undefined;
   if (checking !== undefined || waiting?.kind === "callback") {
     const since = checking?.since ?? waiting?.since ?? iso(draft.now);
     return { input: await recallInput(draft), startedAt: Date.parse(since) };
@@ -87,17 +89,17 @@ async function lookAtEvents(
   const checked = currentStep(draft);
   let { after } = waiting;
   for (const message of events) {
-    const id = Number(message.payload["event_id"]);
+    const { event_id, position } = message.payload;
+    after = Math.max(after, Number(position));
     try {
       const settlement = await handlerOf(checked).receive?.(draft.job, checked, message);
-      after = Math.max(after, id);
       if (!settlement) continue;
-      draft.event("event_received", { event_id: id, name: waiting.event });
-      // A later visit of the step waits for a later event.
-      draft.setState({ events: { ...draft.job.state.events, [checked.id]: id } });
+      draft.event("event_received", { event_id, name: waiting.event });
+      noteEvents(draft, checked.id, after);
       return await applySettlement(draft, settlement, sent);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
+      noteEvents(draft, checked.id, after);
       return await failAttempt(draft, { ...sent, error: error.info });
     }
   }
@@ -107,6 +109,11 @@ async function lookAtEvents(
     draft.subscribe({ event, key, after, since: beganAt(draft.job) });
     return draft.park("waiting", untilOf(waiting));
   });
+}
+
+/** A later visit of the step waits for a later event. */
+function noteEvents(draft: PlanDraft, stepId: string, position: number): void {
+  draft.setState({ events: { ...draft.job.state.events, [stepId]: position } });
 }
 
 /** Goes on once all children have ended; too many failures and the time limit end the others. */

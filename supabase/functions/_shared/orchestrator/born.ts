@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { jobStateSchema, type Spawn, type SpawnedChild } from "../contracts/turn.ts";
 import type { Job } from "../engine/job.ts";
+import { firstScopeKey } from "./scopes.ts";
 
 /** A child that the database makes is claimed, which its version counts by this. */
 const VERSION_WHEN_LEASED = 2;
@@ -56,7 +57,7 @@ export function bornChild(
     depth: parent.depth + 1,
     branch: child.branch ?? null,
     item: child.item ?? null,
-    scope: `${spawn.job_id}:${spawn.step_id}:${spawn.visit}`,
+    scope: firstScopeKey(spawn),
     open_children: 0,
     failed_children: 0,
     slot_key: null,

@@ -10,6 +10,8 @@ export type CommitOutcome =
 
 interface Waiting {
   write: JobWrite;
+  /** Children that the job may have. */
+  children: number;
   resolve: (outcome: CommitOutcome) => void;
 }
 
@@ -32,19 +34,20 @@ export class CommitQueue {
     return this.waiting.size;
   }
 
-  /** Whether writes wait that start children. */
-  get isSpawning(): boolean {
-    return this.spawning.size > 0;
-  }
-
-  /** Resolves when it is known what became of the write. */
-  add(write: JobWrite): Promise<CommitOutcome> {
-    return new Promise((resolve) => this.waiting.set(write.job.job_id, { write, resolve }));
+  /**
+   * Resolves when it is known what became of the write.
+   *
+   * @param children how many the job may have, all of which the write may have to touch
+   */
+  add(write: JobWrite, children = 0): Promise<CommitOutcome> {
+    const { job_id } = write.job;
+    return new Promise((resolve) => this.waiting.set(job_id, { write, children, resolve }));
   }
 
   /** As `add`, for a write that starts children, which may have writes of their own in this turn. */
   addSpawn(write: JobWrite): Promise<CommitOutcome> {
-    return new Promise((resolve) => this.spawning.set(write.job.job_id, { write, resolve }));
+    const { job_id } = write.job;
+    return new Promise((resolve) => this.spawning.set(job_id, { write, children: 0, resolve }));
   }
 
   /** What waits for a job that is not ours any more is void. */
@@ -58,13 +61,32 @@ export class CommitQueue {
     }
   }
 
-  /** All that wait, to be committed together. */
+  /**
+   * What waits, to be committed together: all of it, but for what would make the turn too long for
+   * the database, which stays for the next.
+   */
   take(): CommitBatch {
-    const batch = new CommitBatch(this.waiting, this.spawning, this.onSettle);
-    this.waiting = new Map();
+    const taken = new Map<string, Waiting>();
+    let weight = 0;
+    for (const [jobId, entry] of this.waiting) {
+      weight += weightOf(entry);
+      if (weight > MAX_BATCH_WEIGHT && taken.size > 0) break;
+      taken.set(jobId, entry);
+      this.waiting.delete(jobId);
+    }
+    const batch = new CommitBatch(taken, this.spawning, this.onSettle);
     this.spawning = new Map();
     return batch;
   }
+}
+
+/** Rows that one turn writes at most, about: a fraction of what fits into the statement timeout. */
+const MAX_BATCH_WEIGHT = 20_000;
+
+/** About how many rows a write touches. */
+function weightOf({ write, children }: Waiting): number {
+  const told = write.childMessage === undefined && write.reopening === undefined ? 0 : children;
+  return 1 + (write.spawn?.children.length ?? 0) + told;
 }
 
 /**

@@ -114,6 +114,13 @@ export class Families {
     return failed > family.tolerated ? { type: "scattered", family } : null;
   }
 
+  /** Children that are to come with commits on their way. */
+  get expected(): number {
+    let expected = 0;
+    for (const { total, members } of this.families.values()) expected += total - members.size;
+    return expected;
+  }
+
   /** Whether the end of a child has been noticed. */
   hasEnded(childId: string): boolean {
     return this.familyOf(childId)?.ends.has(childId) ?? false;

@@ -24,15 +24,19 @@ export class HeldJob {
   /** Somebody goes through the events. */
   busy = false;
   released = false;
-  /** Whether the database has the job: not so while the commit that makes it is on its way. */
-  isDurable: boolean;
+  /** Resolves when the database has the job; null where it has. */
+  durable: Promise<void> | null;
   /** Ends what is out for the job. */
   private abort = new AbortController();
 
-  constructor(job: Job, definition: CheckedDefinition | ErrorInfo, isDurable = true) {
+  constructor(
+    job: Job,
+    definition: CheckedDefinition | ErrorInfo,
+    durable: Promise<void> | null = null,
+  ) {
     this.job = job;
     this.definition = definition;
-    this.isDurable = isDurable;
+    this.durable = durable;
   }
 
   /** Aborted when the attempt that is out is over. */

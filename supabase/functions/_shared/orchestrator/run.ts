@@ -23,7 +23,7 @@ import { type HeldEvent, HeldJob } from "./held_job.ts";
 import { planHeld } from "./plan_held.ts";
 import { emptySummary, type RunSummary } from "./run_summary.ts";
 import { Schedule } from "./schedule.ts";
-import { type KnownScopes, type Scopes, spawnedScope } from "./scopes.ts";
+import { firstScopeKey, type KnownScopes, type Scopes, spawnedScope } from "./scopes.ts";
 import { Signal } from "./signal.ts";
 import { takeTurn, unreadableFailure } from "./take_turn.ts";
 
@@ -171,6 +171,8 @@ export class Run {
       leaving: remaining === 0 && this.schedule.mayLeave(now, batch.writes.length, accepting),
     };
     this.schedule.turnStarted(now, request);
+    // Nobody here looks for what becomes due by it.
+    this.handOverDue ||= !accepting && batch.writes.some((write) => this.wakesOthers(write));
     const reply = await takeTurn(this.deps, request);
     this.summary.turns++;
     if (reply === null) return this.loseAll(batch);
@@ -183,6 +185,13 @@ export class Run {
       held: remaining,
     });
     this.take(reply, batch, known);
+  }
+
+  /** Whether a commit may make other jobs due: children, or the parent of one that ends. */
+  private wakesOthers({ job, spawn, childMessage, reopening }: JobWrite): boolean {
+    const isChild = (this.held.get(job.job_id)?.job.parent_job_id ?? null) !== null;
+    return (isChild && job.status !== "running") ||
+      [spawn, childMessage, reopening].some((part) => part !== undefined);
   }
 
   /**
@@ -290,8 +299,16 @@ export class Run {
     if (held.released) return;
     const decision = this.keepFamily(held, planned);
     if (this.startAhead(held, decision)) return;
+    const { write } = decision;
     const outcome = await this.commit(held, decision);
-    if (outcome === "lost") this.scatterFamilyOf(held);
+    if (outcome === "lost") {
+      this.scatterFamilyOf(held);
+      if (write?.spawn !== undefined) this.deps.scopes.forget(firstScopeKey(write.spawn));
+      // An end that it was made of was not written: the database tells of those that were.
+      if (write !== null && write.job.joined_failures !== null && !held.released) {
+        return this.happen(held, { type: "scattered" });
+      }
+    }
     if (outcome !== "committed") return this.drop(held);
     if (held.released) return;
     held.job = decision.job;
@@ -306,7 +323,8 @@ export class Run {
     if (scope !== null) this.deps.scopes.add(scope);
     const { job_id } = held.job;
     if (effect.type !== "keep") this.families.dissolve(job_id);
-    const room = this.isAccepting ? this.deps.config.slots - this.held.size : 0;
+    const taken = this.held.size + this.families.expected;
+    const room = this.isAccepting ? this.deps.config.slots - taken : 0;
     if (Families.fits(write, room)) {
       return {
         ...decision,
@@ -331,23 +349,28 @@ export class Run {
     const { clock } = this.deps;
     const spawn = write?.spawn;
     const scope = write === null ? null : spawnedScope(job, write);
-    const isIntended = held.isDurable && effect.type === "keep" && spawn?.lease === true &&
+    const isIntended = held.durable === null && effect.type === "keep" && spawn?.lease === true &&
       write?.steps.length === 0 && write.consumed.length === 0;
     if (!isIntended || write === null || scope === null) return false;
     held.job = job;
     const at = new Date(clock.now()).toISOString();
     const children = spawn.children.map((child) => ({ ...child, id: childId(spawn, child.index) }));
     const around = [...(job.around ?? []), scope];
-    const born = children.map((child) => {
-      const row = { ...bornChild(job, spawn, child, at), around };
-      return new HeldJob(row, branchOf(row, held.definition), false);
-    });
-    this.spawnBy = Math.min(this.spawnBy, clock.elapsed() + SPAWN_PATIENCE_MS);
-    void this.commits.addSpawn({ ...write, spawn: { ...spawn, at, children } }).then((became) => {
-      for (const child of born) child.isDurable = true;
-      if (became !== "committed") { for (const { job } of [held, ...born]) this.lose(job.job_id); }
+    const started = this.commits.addSpawn({ ...write, spawn: { ...spawn, at, children } });
+    const born: HeldJob[] = [];
+    const durable = started.then((became) => {
+      for (const child of born) child.durable = null;
+      if (became !== "committed") {
+        this.deps.scopes.forget(scope.key);
+        for (const one of [held, ...born]) this.drop(one);
+      }
       this.done();
     });
+    for (const child of children) {
+      const row = { ...bornChild(job, spawn, child, at), around };
+      born.push(new HeldJob(row, branchOf(row, held.definition), durable));
+    }
+    this.spawnBy = Math.min(this.spawnBy, clock.elapsed() + SPAWN_PATIENCE_MS);
     for (const child of born) this.own(child, []);
     return true;
   }
@@ -377,7 +400,9 @@ export class Run {
     if (write === null) return "committed";
     if (effect.type === "release") held.recall();
     this.summary.steps += write.steps.length;
-    const outcome = this.commits.add(write);
+    const { waiting } = held.job.state;
+    const children = waiting?.kind === "children" ? waiting.total : 0;
+    const outcome = this.commits.add(write, children);
     // Not planning while it waits: the turn that commits it comes when nobody is.
     this.done();
     const became = await outcome;
@@ -407,7 +432,18 @@ export class Run {
   private async send(held: HeldJob, delivery: Delivery): Promise<void> {
     held.recall();
     if (!this.hasRoomFor(delivery)) return await this.leave(held, this.deps.clock.now());
+    // A callback is for a job that the database has.
+    if (delivery.callback && held.durable !== null) await this.untilDurable(held.durable);
+    if (held.released) return;
     await this.deliveries.send(held, delivery);
+  }
+
+  private async untilDurable(durable: Promise<void>): Promise<void> {
+    this.spawnBy = this.deps.clock.elapsed();
+    // Not planning while it waits: the turn comes when nobody is.
+    this.done();
+    await durable;
+    this.planning++;
   }
 
   private hasRoomFor({ timeoutSeconds }: Delivery): boolean {

@@ -1,8 +1,10 @@
-import type { JobWrite, Scope } from "../contracts/turn.ts";
+import type { JobWrite, Scope, Spawn } from "../contracts/turn.ts";
 import { isItem, type Job } from "../engine/job.ts";
 
 /** Text of the scopes that are kept at most, in characters; the one unused for longest goes first. */
 const MAX_CHARACTERS = 32 * 1024 * 1024;
+/** Scopes that are kept at most: their keys go with each turn. */
+const MAX_SCOPES = 500;
 
 /** Scopes by their keys. */
 export type KnownScopes = ReadonlyMap<string, Scope>;
@@ -22,6 +24,12 @@ export class Scopes {
     const characters = JSON.stringify(scope).length;
     this.scopes.set(scope.key, { scope, characters });
     this.characters += characters;
+  }
+
+  /** Lets go of a scope that has not come about. */
+  forget(key: string): void {
+    this.characters -= this.scopes.get(key)?.characters ?? 0;
+    this.scopes.delete(key);
   }
 
   /**
@@ -50,19 +58,23 @@ export class Scopes {
 
   /** Lets go of the scopes that were not used for longest. */
   trim(): void {
-    for (const [key, { characters }] of this.scopes) {
-      if (this.characters <= MAX_CHARACTERS) return;
-      this.scopes.delete(key);
-      this.characters -= characters;
+    for (const key of this.scopes.keys()) {
+      if (this.characters <= MAX_CHARACTERS && this.scopes.size <= MAX_SCOPES) return;
+      this.forget(key);
     }
   }
+}
+
+/** The key of the scope of children in their first run. */
+export function firstScopeKey({ job_id, step_id, visit }: Spawn): string {
+  return `${job_id}:${step_id}:${visit}:1`;
 }
 
 /** What the branches that a commit starts will see of their parent; null where it starts none. */
 export function spawnedScope(job: Job, { spawn }: JobWrite): Scope | null {
   if (spawn === undefined || spawn.workflow_id !== null) return null;
   return {
-    key: `${job.job_id}:${spawn.step_id}:${spawn.visit}`,
+    key: firstScopeKey(spawn),
     parent: job.scope,
     job_id: job.job_id,
     workflow_id: job.workflow_id,

@@ -2,7 +2,11 @@ import { errorInfo } from "../contracts/errors.ts";
 import type { JobWrite, TurnReply, TurnRequest, UnreadableJob } from "../contracts/turn.ts";
 import type { Log } from "../log.ts";
 import type { EngineStore } from "../store/engine_store.ts";
-import { DatabaseUnavailableError, TransactionConflictError } from "../store/errors.ts";
+import {
+  DatabaseUnavailableError,
+  StatementTimeoutError,
+  TransactionConflictError,
+} from "../store/errors.ts";
 import type { Sleep } from "../store/retrying.ts";
 
 const PAUSE_MS = 500;
@@ -18,7 +22,8 @@ export interface TurnDependencies {
 
 /**
  * Takes a turn whatever comes in between: while the database is away it is tried again for as long
- * as leases hold, and a write that the database refuses fails its own job and no other.
+ * as leases hold, a turn that takes the database too long is taken apart, and a write that it refuses
+ * fails its own job and no other.
  *
  * @returns null when the database stayed away: nothing that was held is ours any more
  * @throws what the database says when it refuses a turn that writes nothing
@@ -31,11 +36,15 @@ export async function takeTurn(
   try {
     return await untilAnswered(deps, request, giveUpAt);
   } catch (error) {
-    const jobs = request.writes.length + request.spawning.length;
+    const jobs = sizeOf(request);
     if (jobs === 0) throw error;
     deps.log.error("commit_refused", { jobs, error });
     return await takeApart(deps, request, giveUpAt);
   }
+}
+
+function sizeOf({ writes, spawning }: TurnRequest): number {
+  return writes.length + spawning.length;
 }
 
 /** The turn's answer; null when none has come in time. @throws a refusal */
@@ -48,7 +57,8 @@ async function untilAnswered(
     try {
       return await store.turn(request);
     } catch (error) {
-      if (!isPassing(error)) throw error;
+      const isTooLarge = error instanceof StatementTimeoutError && sizeOf(request) > 0;
+      if (!isPassing(error) || isTooLarge) throw error;
       log.warn("database_unavailable", { attempt, error: String(error) });
       if (clock.elapsed() >= giveUpAt) return null;
       await sleep(PAUSE_MS * (0.5 + Math.random()));
@@ -82,7 +92,10 @@ async function takeApart(
         parts.scopes.push(...reply.scopes);
       } catch (error) {
         deps.log.error("write_refused", { job_id, error });
-        await fail(deps, { ...alone, writes: [failureOf(write)] }, giveUpAt);
+        // One that takes too long is left to its lease: it may pass when the database is less busy.
+        if (!(error instanceof StatementTimeoutError)) {
+          await fail(deps, { ...alone, writes: [failureOf(write)] }, giveUpAt);
+        }
         // Whatever the failure came to, the decision that was made has not been written.
         (kind === "writes" ? parts.results : parts.spawned).push({ job_id, committed: false });
       }
@@ -115,7 +128,11 @@ async function fail(
 
 /** The end of a job whose decision cannot be stored, without any of what was to be stored. */
 function failureOf({ job, consumed }: JobWrite): JobWrite {
-  return failureWithout(job, "What the step produced could not be stored", consumed);
+  const failure = failureWithout(job, "What the step produced could not be stored", consumed);
+  // What a retry counts on: it must not make a visit anew that has its records.
+  const { visit, attempt, visits, entered_at, previous_step, events } = job.state;
+  const state = { visit, attempt, visits, entered_at, previous_step, events };
+  return { ...failure, job: { ...failure.job, state } };
 }
 
 /** The end of a job whose row cannot be read, whoever claims it. */
@@ -137,6 +154,7 @@ function failureWithout(job: UnreadableJob, message: string, consumed: number[])
       error: errorInfo("internal", message, { retryable: false }),
       spawned: null,
       max_failed_children: null,
+      joined_failures: null,
       awaits_children: false,
       admission: null,
     },

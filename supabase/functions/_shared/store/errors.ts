@@ -76,9 +76,14 @@ export class TransactionConflictError extends StoreError {
 }
 /** The database, or the way to it, is down or too slow: nothing is known to be written. */
 export class DatabaseUnavailableError extends StoreError {
-  override readonly name = "DatabaseUnavailableError";
+  override readonly name: string = "DatabaseUnavailableError";
   /** After how many seconds it is worth another try. */
   readonly retryAfterSeconds = 5;
+}
+
+/** 57014: the statement took longer than it may, and nothing was written. */
+export class StatementTimeoutError extends DatabaseUnavailableError {
+  override readonly name = "StatementTimeoutError";
 }
 
 type StoreErrorClass = new (message: string, sqlstate: string) => StoreError;
@@ -108,7 +113,7 @@ const BY_SQLSTATE: Record<string, StoreErrorClass> = {
   "42501": PermissionDeniedError,
   "54001": InvalidArgumentError, // nested deeper than the server's stack
   "55P03": TransactionConflictError,
-  "57014": DatabaseUnavailableError, // statement timeout
+  "57014": StatementTimeoutError,
 };
 
 /** By class, where no single code is listed: connection, data, resources, operator, PostgREST's. */

@@ -1,4 +1,8 @@
-import { DatabaseUnavailableError, TransactionConflictError } from "./errors.ts";
+import {
+  DatabaseUnavailableError,
+  StatementTimeoutError,
+  TransactionConflictError,
+} from "./errors.ts";
 
 /** Waits for a number of milliseconds. */
 export type Sleep = (ms: number) => Promise<void>;
@@ -20,8 +24,9 @@ export async function retrying<T>(
     try {
       return await call();
     } catch (error) {
+      // What took too long would do so again.
       const mayPass = error instanceof TransactionConflictError ||
-        error instanceof DatabaseUnavailableError;
+        (error instanceof DatabaseUnavailableError && !(error instanceof StatementTimeoutError));
       if (!mayPass || attempt === ATTEMPTS - 1) throw error;
       await sleep(Math.random() * BASE_DELAY_MS * 4 ** attempt);
     }

@@ -8,6 +8,8 @@ import { startChildren } from "./children.ts";
 import type { StepHandler } from "./handler.ts";
 
 const SHOWN_ERRORS = 100;
+/** Characters of their messages: the rest stands in the children's rows. */
+const SHOWN_TEXT = 500;
 
 /** A child for each item of a list. */
 export const mapHandler: StepHandler<"map"> = {
@@ -45,12 +47,15 @@ export const mapHandler: StepHandler<"map"> = {
     const errors = [];
     for (const { index, status, result, error } of ends) {
       if (status === "completed") output[index] = result ?? null;
-      else if (error !== null) errors.push({ index, error });
+      else if (error !== null && errors.length < SHOWN_ERRORS) {
+        const { code, message, retryable } = error;
+        errors.push({ index, error: { code, message: message.slice(0, SHOWN_TEXT), retryable } });
+      }
     }
     return {
       type: "completed",
       output,
-      ...(errors.length === 0 ? {} : { errors: errors.slice(0, SHOWN_ERRORS) }),
+      ...(errors.length === 0 ? {} : { errors }),
     };
   },
 

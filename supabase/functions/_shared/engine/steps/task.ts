@@ -5,8 +5,12 @@ import type { CheckedStepOf } from "../definition/checked.ts";
 import { EngineError } from "../errors.ts";
 import { currentAttempt, evaluationContext, flowingInto, type Job } from "../job.ts";
 import { approvalTimeout, formFault, question, readDecision } from "./approval.ts";
+import { checkStorable } from "../storable.ts";
 import type { StepHandler, StepOutcome } from "./handler.ts";
 import { settleVerdict } from "./validate.ts";
+
+/** Executors read no more than this in one call. */
+const MAX_INPUT_BYTES = 8 * 1_048_576;
 
 /** Work for an executor, whose output may be judged by another one or by a person. */
 export const taskHandler: StepHandler<"task"> = {
@@ -18,6 +22,8 @@ export const taskHandler: StepHandler<"task"> = {
     const input = checked.input === null
       ? flowingInto(job)
       : await checked.input.evaluate(evaluationContext(job));
+    // Only what an expression computes can be what was not stored before.
+    if (checked.input?.async) checkStorable(input, MAX_INPUT_BYTES, `The input of '${checked.id}'`);
     return {
       type: "dispatch",
       delivery: {
