@@ -85,7 +85,8 @@ function readMessage(draft: Draft, message: Message, read: ReadMessages): void {
 }
 
 function isCurrent(job: Job, { step_id, visit, attempt }: Message): boolean {
-  return step_id !== null && visit !== null && attempt !== null &&
+  // Of a job that is to run once more, the attempt has its record.
+  return job.state.rerun === undefined && step_id !== null && visit !== null && attempt !== null &&
     isSameAttempt({ step_id, visit, attempt }, currentAttempt(job));
 }
 

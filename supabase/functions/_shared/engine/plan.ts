@@ -103,7 +103,11 @@ async function goOn(
   const isWaiting = waiting !== undefined && wish === undefined;
   if (read.result !== null) return await settleCallback(draft, read.result, sent);
   if (isWaiting) return await lookAtWait(draft, waiting, read, sent);
-  if (paused) return draft.pause();
+  if (paused) {
+    // Whoever resumes the job does not shorten the wait for its retry.
+    if (job.retry) draft.setState({ not_before: job.retry.at });
+    return draft.pause();
+  }
 
   const admission = await nextAdmission(job, context);
   if (admission !== null) {
@@ -161,10 +165,12 @@ async function planMessages(
   event: PlanEvent & { type: "messages" },
 ): Promise<Effect> {
   const read = readMessages(draft, event.messages);
-  const sent = await sentOf(draft, event.sent);
-  const { waiting } = draft.job.state;
+  const { waiting, rerun: wish } = draft.job.state;
+  // Nothing is out before a job that had ended has begun once more.
+  const sent = wish === undefined ? await sentOf(draft, event.sent) : undefined;
   if (read.cancel !== null) return cancelJob(draft, read.cancel, sent);
   keepPace(draft, read);
+  if (sent === undefined) return { type: "keep" };
   if (read.result !== null) return await settleCallback(draft, read.result, sent);
   if (read.refusal !== null && waiting !== undefined) {
     return await lookAtWait(draft, waiting, read, sent);

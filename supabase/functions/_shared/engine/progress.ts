@@ -48,10 +48,10 @@ async function follow(
       return await applySettlement(draft, outcome, sent);
     case "parked": {
       const { waiting, subscription, question } = outcome;
+      if (question !== undefined) checkResult(draft, question);
       draft.setWaiting(waiting);
       if (subscription !== undefined) draft.subscribe(subscription);
       if (question !== undefined) {
-        checkResult(draft, question);
         draft.ask(question);
         const { title, assignees } = question;
         draft.event("approval_asked", { title, assignees });

@@ -1,7 +1,7 @@
-import type { JobState } from "../contracts/turn.ts";
+import type { JobState, StepEntry } from "../contracts/turn.ts";
 import type { Effect } from "./decision.ts";
 import type { CheckedStep } from "./definition/checked.ts";
-import { targetsOf } from "./definition/targets.ts";
+import { onErrorTargets, targetsOf } from "./definition/targets.ts";
 import { iso, type PlanDraft } from "./draft.ts";
 import { entryOf } from "./job.ts";
 import type { RetryWish } from "./messages.ts";
@@ -52,14 +52,14 @@ function previousOf(draft: PlanDraft, step: string): string | null {
   const { job } = draft;
   return step === job.current_step_id
     ? job.state.previous_step
-    : leadingTo(draft, step, new Set([step]));
+    : leadingTo(draft, step, new Set([step])) ?? failedBefore(draft, step);
 }
 
 /** @param seen steps that were looked at, as ways may go in circles */
 function leadingTo(draft: PlanDraft, step: string, seen: Set<string>): string | null {
   for (const [id, checked] of draft.context.definition.steps) {
     const status = entryOf(draft.job, id)?.status;
-    if (seen.has(id) || status === undefined || !leadsTo(id, checked, step)) continue;
+    if (seen.has(id) || status === undefined || !leadsTo(checked, step, status)) continue;
     if (status === "failed" || (status === "completed" && handsOn(checked))) return id;
     seen.add(id);
     const before = leadingTo(draft, id, seen);
@@ -68,8 +68,22 @@ function leadingTo(draft: PlanDraft, step: string, seen: Set<string>): string | 
   return null;
 }
 
-function leadsTo(id: string, { step }: CheckedStep, next: string): boolean {
-  return targetsOf(step, id).some((target) => target.step === next);
+/** The ways on from a step that has failed. */
+const AFTER_FAILURE = /^(on_error|on_timeout|validate\.next_step_on_fail)\b/;
+
+/** Whether a step that ended like this leads to another. */
+function leadsTo({ step }: CheckedStep, next: string, status: StepEntry["status"]): boolean {
+  return targetsOf(step, "").some((target) =>
+    target.step === next && AFTER_FAILURE.test(target.path) === (status === "failed")
+  );
+}
+
+/** Of a step that handles the errors of the whole workflow, a step whose error it may have been. */
+function failedBefore(draft: PlanDraft, step: string): string | null {
+  const { on_error, steps } = draft.context.definition;
+  if (!onErrorTargets(on_error, "on_error").some((target) => target.step === step)) return null;
+  const isFailed = (id: string) => id !== step && entryOf(draft.job, id)?.status === "failed";
+  return [...steps.keys()].find(isFailed) ?? null;
 }
 
 /** Whether the output of a step is something to work with. */

@@ -166,3 +166,29 @@ Deno.test("plan() records a cancelled attempt whose transformer is gone by now",
   assert.equal(world.row.status, "cancelled");
   assert.equal(world.row.writes.at(-1)?.steps[0]?.input, null);
 });
+
+for (
+  const [what, output, code] of [
+    ["is too large", "x".repeat(2_000), "payload_too_large"],
+    ["the database cannot keep", "\u0000", "invalid_result"],
+  ] as const
+) {
+  for (const where of ["parked", "held"] as const) {
+    Deno.test(`plan() fails the attempt whose callback brings what ${what} (${where})`, async () => {
+      const world = new World(definition);
+      world.maxPayloadBytes = 1_500;
+      const delivery = delivered(await world.claim());
+      if (where === "parked") await world.result(delivery, "accepted");
+      const payload = { status: "completed", output };
+      const messages = [world.message("step_result", { ...attempt, payload })];
+      const sent = { input: delivery.input, startedAt: T0 };
+      await world.step(
+        where === "parked" ? { type: "claimed", messages } : { type: "messages", messages, sent },
+      );
+      const [record] = world.row.writes.at(-1)?.steps ?? [];
+      assert.deepEqual([record?.error?.code, record?.output], [code, null]);
+      assert.equal(world.last.state.waiting, undefined);
+      assert.notEqual(world.last.status, "running");
+    });
+  }
+}

@@ -12,7 +12,8 @@ const WAITS: readonly (readonly [string, Record<string, unknown>, (world: World)
   [
     "event",
     { type: "wait_for_event", event: "e", next_step: "next" },
-    (world) => world.message("event", { ...about, payload: { event_id: 1, payload: 5 } }),
+    (world) =>
+      world.message("event", { ...about, payload: { event_id: 9, position: 1, payload: 5 } }),
   ],
   [
     "approval",
@@ -121,16 +122,63 @@ Deno.test("plan() cancels a job that is paused", async () => {
   assert.deepEqual(world.last.state.paused, undefined);
 });
 
-Deno.test("plan() retries what failed while the job was paused once somebody resumes it", async () => {
-  const world = at({ transformer_id: "echo", retry: { jitter: "none" } });
+Deno.test("plan() retries what failed while the job was paused not before its time", async () => {
+  const world = at({ transformer_id: "echo", retry: { jitter: "none", base_delay_seconds: 60 } });
   const delivery = delivered(await world.claim());
   const sent = { input: delivery.input, startedAt: T0 };
   await world.step({ type: "messages", messages: [world.message("pause")], sent });
   await world.result(delivery, { fail: "timeout" });
   assert.deepEqual([world.last.status, world.last.next_run_at], ["paused", null]);
-  const decision = await world.claim([world.message("resume")]);
-  assert.equal(delivered(decision).attempt.attempt, 2);
+  await resumedAndRetried(world);
 });
+
+Deno.test("plan() keeps the wait for a retry though the job is paused in it", async () => {
+  const world = at({ transformer_id: "echo", retry: { jitter: "none", base_delay_seconds: 60 } });
+  await world.result(delivered(await world.claim()), { fail: "timeout" });
+  const { error } = world.last;
+  assert.ok(error);
+  world.now = T0 + 1_000;
+  world.job = { ...world.job, retry: { at: iso(T0 + 60_000), error } };
+  await world.claim([world.message("pause")]);
+  assert.deepEqual([world.last.status, world.last.next_run_at], ["paused", null]);
+  world.job = { ...world.job, retry: null };
+  await resumedAndRetried(world);
+});
+
+/** Resumes a job whose retry is to be made 60 s after T0. */
+async function resumedAndRetried(world: World): Promise<void> {
+  world.now = T0 + 2_000;
+  await world.claim([world.message("resume")]);
+  assert.deepEqual([world.last.status, world.last.next_run_at], ["pending", iso(T0 + 60_000)]);
+  world.now = T0 + 60_000;
+  assert.equal(delivered(await world.claim()).attempt.attempt, 2);
+}
+
+Deno.test("plan() hears of a pause that comes with the result of a callback", async () => {
+  const world = await waiting(callback);
+  const payload = { status: "completed", output: 1 };
+  const messages = [
+    world.message("step_result", { ...about, attempt: 1, payload }),
+    world.message("pause"),
+  ];
+  await world.claim(messages);
+  assert.deepEqual([world.last.status, world.last.current_step_id], ["paused", "next"]);
+});
+
+for (const order of [["pause", "step_result"], ["step_result", "pause"]] as const) {
+  Deno.test(`plan() hears of ${order.join(" and ")} while the task is out`, async () => {
+    const world = at(callback);
+    const sent = { input: delivered(await world.claim()).input, startedAt: T0 };
+    const payload = { status: "completed", output: 1 };
+    const messages = order.map((kind) => world.message(kind, { ...about, attempt: 1, payload }));
+    await world.step({ type: "messages", messages, sent });
+    assert.deepEqual([world.last.status, world.last.current_step_id], ["paused", "next"]);
+    assert.deepEqual(world.records, ["s:1:1 completed"]);
+    assert.equal(world.events.at(-1), "pause_requested");
+    const decision = await world.claim([world.message("resume")]);
+    assert.equal(delivered(decision).attempt.step_id, "next");
+  });
+}
 
 Deno.test("plan() ends a job that is resumed after its time", async () => {
   const world = await waiting({ type: "wait", seconds: 60 });

@@ -129,3 +129,21 @@ for (const assignees of [[], "", [5], null]) {
     assert.match(failureOf(world), /^mapping_failed: 'steps\.s\.assignees' must be a list of 1 to/);
   });
 }
+
+for (const key of ["title", "details", "assignees"]) {
+  Deno.test(`approval: ${key} that the database cannot keep are an error of the step`, async () => {
+    const world = at({ ...step, [key]: { $expr: "'a\\u0000b'" }, on_error: "mend" });
+    const decision = await world.claim();
+    assert.equal(delivered(decision).attempt.step_id, "mend");
+    assert.match(failureOf(world), /^invalid_result: .* must not hold the character U\+0000/);
+    const { approval, closeApproval } = written(decision);
+    assert.deepEqual([approval, closeApproval], [undefined, undefined]);
+  });
+}
+
+Deno.test("approval: details that are too large are an error of the step", async () => {
+  const world = at({ ...step, details: "$.job_input" }, { text: "x".repeat(2_000) });
+  world.maxPayloadBytes = 1_500;
+  await world.claim();
+  assert.match(failureOf(world), /^payload_too_large: /);
+});

@@ -35,3 +35,10 @@ Deno.test("fail: a code that is none is mapping_failed", async () => {
     "mapping_failed: 'steps.s.code' must be one of the engine's error codes, or an own one with a prefix: prefix.name: current value is \"Nonsense\"",
   );
 });
+
+Deno.test("fail: a message that the database cannot keep is an error of the step", async () => {
+  const world = at({ type: "fail", message: { $expr: "'a\\u0000b'" } });
+  await world.claim();
+  assert.equal(world.last.status, "failed");
+  assert.match(failureOf(world), /^invalid_result: .* must not hold the character U\+0000/);
+});

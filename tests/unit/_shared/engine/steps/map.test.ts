@@ -109,6 +109,17 @@ for (
   });
 }
 
+Deno.test("map: keeps of the errors that it tolerates what says why, and of 100 at most", async () => {
+  const items = Array.from({ length: 120 }, (_, i) => i);
+  const { world } = await mapped(items, { tolerated_failures: "100%" });
+  const long = { code: "http_4xx", message: "m".repeat(600), retryable: false } as const;
+  const error = { ...long, details: { body: "b".repeat(10_000) }, retry_after_seconds: 5 };
+  await claimWith(world, items.map((i) => ({ ...end(i, { code: "http_4xx" }), error })));
+  const { errors = [] } = entryOf(world);
+  assert.deepEqual(errors[99], { index: 99, error: { ...long, message: "m".repeat(500) } });
+  assert.equal(errors.length, 100);
+});
+
 Deno.test("map: is woken early for one failure more than it tolerates, not for less", async () => {
   const { world, decision } = await mapped([0, 1, 2], { tolerated_failures: 1 });
   assert.equal(written(decision).job.max_failed_children, 1);

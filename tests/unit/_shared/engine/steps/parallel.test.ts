@@ -127,6 +127,21 @@ Deno.test("parallel: held while its children run, it goes on with what they came
     ends: [end(0, { result: 1 }), end(1, { result: 2 })],
   });
   assert.deepEqual(delivered(decision).input, { left: 1, right: 2 });
+  assert.equal(written(decision).job.joined_failures, 0, "ahead of the database");
+});
+
+Deno.test("parallel: held while its children run, it tells with how many failures it goes on", async () => {
+  const world = await started();
+  const failed = [end(0, { code: "timeout" }), end(1, { code: "cancelled", status: "cancelled" })];
+  const { job } = written(await world.step({ type: "children", ends: failed }));
+  assert.deepEqual([job.status, job.joined_failures], ["failed", 2]);
+});
+
+Deno.test("parallel: what the database has told of its children needs no second look", async () => {
+  const world = await started();
+  assert.equal(world.last.joined_failures, null);
+  const ends = [end(0, { result: 1 }), end(1, { result: 2 })];
+  assert.equal(written(await claimWith(world, ends)).job.joined_failures, null);
 });
 
 Deno.test("parallel: held while its children run, it parks once one of them runs elsewhere", async () => {

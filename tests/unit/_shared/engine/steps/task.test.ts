@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { delivered, iso, T0, World } from "../plan/world.ts";
-import { at, entryOf } from "./support.ts";
+import { at, entryOf, failureOf } from "./support.ts";
 
 Deno.test("task: what flows in is its input where it has no input_map", async () => {
   assert.deepEqual(delivered(await at({ transformer_id: "echo" }, { n: 1 }).claim()).input, {
@@ -139,3 +139,24 @@ Deno.test("task: a retry that a message interrupts is not made early", async () 
   assert.equal(world.last.next_run_at, iso(T0 + 60_000));
   assert.equal(world.last.error?.code, "timeout");
 });
+
+Deno.test("task: `when` is one answer for all attempts of a visit, whatever chance says", async () => {
+  const retry = { max_retries: 6, jitter: "none" };
+  const kinds = new Set<string>();
+  for (let n = 0; n < 10; n++) {
+    const world = at({ transformer_id: "echo", when: "$random() < 0.5", retry });
+    world.job = { ...world.job, job_id: `00000000-0000-4000-8000-00000000010${n}` };
+    await world.run(() => ({ fail: "timeout" }));
+    kinds.add(world.records.join());
+  }
+  const attempts = Array.from({ length: 7 }, (_, i) => `s:1:${i + 1} failed`);
+  assert.deepEqual([...kinds].sort(), ["s:1:0 skipped", attempts.join()]);
+});
+
+for (const [what, text] of [["U+0000", "'\\u0000'"], ["half a pair", "'\\ud800'"]] as const) {
+  Deno.test(`task: an input that holds ${what} is an error of the step`, async () => {
+    const world = at({ transformer_id: "echo", input_map: { a: [{ $expr: text }] } });
+    await world.run(() => assert.fail("nothing is to be sent"));
+    assert.match(failureOf(world), /^invalid_result: The input of 's' must not hold the character/);
+  });
+}

@@ -5,12 +5,18 @@ import { at, failureOf, written } from "./support.ts";
 
 const step = { type: "wait_for_event", event: "paid", next_step: "next" };
 
-function event(world: World, id: number, payload: unknown, more: Partial<Message> = {}): Message {
+/** An event by its place in the order of deliveries; ids may be given in another order. */
+function event(
+  world: World,
+  position: number,
+  payload: unknown,
+  more: Partial<Message> = {},
+): Message {
   return world.message("event", {
     step_id: "s",
     visit: 1,
     ...more,
-    payload: { event_id: id, name: "paid", key: null, payload },
+    payload: { event_id: 100 - position, position, name: "paid", key: null, payload },
   });
 }
 
@@ -71,6 +77,28 @@ Deno.test("wait_for_event: a loop waits for a later event each time", async () =
   await world.claim();
   const { subscription } = written(await world.claim([event(world, 3, 1), event(world, 4, 2)]));
   assert.deepEqual([subscription?.visit, subscription?.after], [2, 3]);
+  const received = world.row.writes.flatMap(({ events }) => events)
+    .filter(({ type }) => type === "event_received");
+  assert.deepEqual(received.map(({ data }) => data), [{ event_id: 97, name: "paid" }]);
+});
+
+Deno.test("wait_for_event: a loop does not meet what its match has passed over", async () => {
+  const world = at({ ...step, match: "event.n > 5", next_step: "s" }, {}, { max_step_visits: 5 });
+  await world.claim();
+  const events = [event(world, 3, { n: 1 }), event(world, 5, { n: 6 }), event(world, 7, { n: 7 })];
+  const { subscription } = written(await world.claim(events));
+  assert.deepEqual([subscription?.visit, subscription?.after], [2, 5]);
+});
+
+Deno.test("wait_for_event: a loop does not meet an event again on which its match has failed", async () => {
+  const match = "event.n > 5 or $error('no')";
+  const world = at({ ...step, match, on_error: "s" }, {}, { max_step_visits: 5 });
+  await world.claim();
+  const events = [event(world, 3, { n: 1 }), event(world, 4, { n: 6 })];
+  const { subscription, steps } = written(await world.claim(events));
+  assert.equal(steps[0]?.error?.code, "expression_failed");
+  assert.deepEqual([subscription?.visit, subscription?.after], [2, 3]);
+  assert.deepEqual(world.job.state.events, { s: 3 });
 });
 
 Deno.test("wait_for_event: an event for another visit is dropped", async () => {

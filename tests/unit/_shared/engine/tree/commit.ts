@@ -50,8 +50,8 @@ export function commitBatch(
 }
 
 /**
- * The writes of those who own their jobs and know of all that their children came to: who goes on
- * without a child is refused where the end of that child has not been written.
+ * The writes of those who own their jobs as they are. One that was decided ahead of the ends of
+ * children stands and falls with them.
  */
 function validOf(db: Database, token: string, writes: readonly JobWrite[]): JobWrite[] {
   let valid = writes.filter(({ job: { job_id, version } }) => {
@@ -59,18 +59,22 @@ function validOf(db: Database, token: string, writes: readonly JobWrite[]): JobW
     return job.lease_token === token && job.version === version;
   });
   for (;;) {
-    const kept = valid.filter((write) => {
-      const { job_id, status, state } = write.job;
-      const ending = valid.filter(({ job }) =>
-        isEnded(job.status) && db.job(job.job_id).parent_job_id === job_id
-      );
-      const waits = !isEnded(status) &&
-        (state.waiting?.kind === "children" || state.ending !== undefined);
-      return waits || db.job(job_id).open_children === ending.length;
-    });
+    const kept = valid.filter(({ job }) =>
+      job.joined_failures === null || isJoin(db, job.job_id, job.joined_failures, valid)
+    );
     if (kept.length === valid.length) return kept;
     valid = kept;
   }
+}
+
+/** Whether all children of a job have ended once these writes are made, with so many failures. */
+function isJoin(db: Database, jobId: string, failures: number, writes: readonly JobWrite[]) {
+  const { open_children, failed_children } = db.job(jobId);
+  const ending = writes.filter(({ job }) =>
+    isEnded(job.status) && db.job(job.job_id).parent_job_id === jobId
+  );
+  const failing = ending.filter(({ job }) => job.status !== "completed");
+  return open_children === ending.length && failed_children + failing.length === failures;
 }
 
 /** A job that ends is counted at its parent, which is woken when it need not wait longer. */

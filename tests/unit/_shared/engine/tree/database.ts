@@ -225,6 +225,8 @@ function isItem({ branch }: JobRow): boolean {
   return branch !== null && !(branch.split("/").at(-1) ?? "").includes(".");
 }
 
-function scopeKey({ branch, parent_job_id, parent_step_id, parent_visit }: JobRow): string | null {
-  return branch === null ? null : `${parent_job_id}:${parent_step_id}:${parent_visit}`;
+function scopeKey(job: JobRow): string | null {
+  const { branch, parent_job_id, parent_step_id, parent_visit, run_number } = job;
+  if (branch === null) return null;
+  return `${parent_job_id}:${parent_step_id}:${parent_visit}:${run_number}`;
 }

@@ -5,7 +5,7 @@ import type {
 } from "../../../../../supabase/functions/_shared/engine/decision.ts";
 import { type Answers, EVENTS, payloadOf } from "./answers.ts";
 import type { Database } from "./database.ts";
-import { emit } from "./events.ts";
+import { deliver, insertEvent } from "./events.ts";
 import type { Random } from "./random.ts";
 import type { ApprovalRow } from "./rows.ts";
 
@@ -71,7 +71,11 @@ export class Outside {
   look(): void {
     for (const approval of this.db.approvals) this.hear(approval);
     for (const [jobId, { event, step_id, visit }] of this.db.waits) {
-      if (this.isNew(`${jobId} ${step_id} ${visit}`)) this.promise(event);
+      if (!this.isNew(`${jobId} ${step_id} ${visit}`)) continue;
+      this.promise(event);
+      // Some come long before the visit that takes them.
+      const next = `${jobId} ${step_id} ${visit + 1}`;
+      if (this.random.chance(0.3) && this.isNew(next)) this.promise(event);
     }
   }
 
@@ -98,17 +102,25 @@ export class Outside {
   }
 
   private promise(event: string): void {
-    const { db, random } = this;
+    const { random } = this;
     if (event.startsWith(EVENTS.never)) return;
     if (random.chance(0.4)) this.arrange(random.below(500_000), () => this.noise(event));
     this.arrange(random.below(900_000), () => {
-      emit(db, event, event.startsWith(EVENTS.keyed) ? "mine" : null, payloadOf(event));
+      this.emit(event, event.startsWith(EVENTS.keyed) ? "mine" : null, payloadOf(event));
     });
+  }
+
+  /** Now and then the transaction of an event is through after those of later ones. */
+  private emit(name: string, key: string | null, payload: unknown): void {
+    const { db, random } = this;
+    const event = insertEvent(db, name, key, payload);
+    if (random.chance(0.3)) this.arrange(random.below(400_000), () => deliver(db, event));
+    else deliver(db, event);
   }
 
   /** An event that is near to the one that is waited for, and not it. */
   private noise(event: string): void {
-    if (event.startsWith(EVENTS.keyed)) emit(this.db, event, "other", { n: -1 });
-    if (event.startsWith(EVENTS.matching)) emit(this.db, event, null, { ok: false });
+    if (event.startsWith(EVENTS.keyed)) this.emit(event, "other", { n: -1 });
+    if (event.startsWith(EVENTS.matching)) this.emit(event, null, { ok: false });
   }
 }

@@ -164,6 +164,11 @@ export class Owner {
       held.pending = null;
       const outcome = reply.results.get(held.job.job_id);
       if (outcome === "lost") this.scatterFamilyOf(held.job.job_id);
+      const isJoin = typeof decision?.write?.job.joined_failures === "number";
+      if (outcome === "lost" && isJoin && this.held.get(held.job.job_id) === held) {
+        held.events.push({ type: "scattered" });
+        continue;
+      }
       if (decision === null || outcome !== "committed") this.drop(held);
       else this.apply(held, decision);
     }

@@ -62,6 +62,8 @@ export interface EventRow {
   key: string | null;
   payload: unknown;
   created_at: number;
+  /** In the order of deliveries; null before it has been delivered. */
+  position: number | null;
 }
 
 /** A row of `event_waits`. */
