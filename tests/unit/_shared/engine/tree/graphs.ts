@@ -63,9 +63,23 @@ const { graph } = fc.letrec<{ step: StepSeed; nest: StepSeed; leaf: StepSeed; gr
   graph: fc.array(tie("step"), { minLength: 1, maxLength: 5 }),
 }));
 
+/** One that takes event after event, with a while between them in which it waits for none. */
+const eventLoop: fc.Arbitrary<GraphSeed> = fc.record({
+  knobs: fc.array(fc.nat({ max: 2 }), { minLength: 6, maxLength: 6 }),
+  seconds: fc.nat({ max: 999 }),
+}).map(({ knobs, seconds }) => {
+  const calm = { onError: null, when: 69, inner: [] };
+  return [
+    { ...calm, type: "wait_for_event", next: 2, knobs },
+    { ...calm, type: "wait", next: 0, knobs: [0, seconds] },
+  ];
+});
+
+const whole = fc.oneof({ weight: 12, arbitrary: graph }, { weight: 1, arbitrary: eventLoop });
+
 /** Everything that a story is made of. */
 export const storySeed: fc.Arbitrary<StorySeed> = fc.record({
-  graphs: fc.tuple(graph, graph, graph),
+  graphs: fc.tuple(whole, whole, whole),
   knobs: fc.array(fc.nat({ max: 999 }), { minLength: 12, maxLength: 12 }),
   answers: fc.nat({ max: 0xffff }),
   chaos: fc.nat({ max: 0xffffff }),

@@ -75,7 +75,7 @@ export class Outside {
       this.promise(event);
       // Some come long before the visit that takes them.
       const next = `${jobId} ${step_id} ${visit + 1}`;
-      if (this.random.chance(0.3) && this.isNew(next)) this.promise(event);
+      if (this.random.chance(0.5) && this.isNew(next)) this.promise(event);
     }
   }
 
