@@ -2,17 +2,19 @@
 
 -- The scope in which a child runs: what it sees of its parent never changes while it lives, so this
 -- key never means anything else.
-create function millrace.scope_key(p_job_id uuid, p_step_id text, p_visit integer) returns text
+create function millrace.scope_key(
+  p_job_id uuid, p_step_id text, p_visit integer, p_run integer
+) returns text
 language plpgsql immutable set search_path = ''
 as $$
 begin
-  return p_job_id::text || ':' || p_step_id || ':' || p_visit::text;
+  return p_job_id || ':' || p_step_id || ':' || p_visit || ':' || p_run;
 end;
 $$;
-comment on function millrace.scope_key(uuid, text, integer) is
-  'The key of what the children of one visit of one step see of their parent.';
-revoke execute on function millrace.scope_key(uuid, text, integer) from public;
-grant execute on function millrace.scope_key(uuid, text, integer) to service_role;
+comment on function millrace.scope_key(uuid, text, integer, integer) is
+  'The key of what children in some run of theirs see of their parent in some visit of a step.';
+revoke execute on function millrace.scope_key(uuid, text, integer, integer) from public;
+grant execute on function millrace.scope_key(uuid, text, integer, integer) to service_role;
 
 -- How large the results of a job's children are as text; more than 16 MiB is said without counting
 -- on. Looked at one by one only where they might be large: repetition takes little room on disk.
@@ -94,7 +96,8 @@ begin
         'parent_visit', j.parent_visit, 'item_index', j.item_index, 'depth', j.depth,
         'branch', j.branch, 'item', j.item,
         'scope', case when j.branch is not null then
-          millrace.scope_key(j.parent_job_id, j.parent_step_id, j.parent_visit) end,
+          millrace.scope_key(j.parent_job_id, j.parent_step_id, j.parent_visit, j.run_number)
+          end,
         'open_children', j.open_children, 'failed_children', j.failed_children,
         'slot_key', j.slot_key, 'held_slots', coalesce(j.held_slots, '{}'),
         'inherited_slots', coalesce(j.inherited_slots, '{}'),

@@ -17,16 +17,19 @@ begin
   select jsonb_object_agg(asking.job_id, case
       when asking.has_it then '{}'
       when asking.place <= asking.free then jsonb_build_object('granted_slot', asking.key)
-      else jsonb_build_object('status', 'pending', 'next_run_at', null, 'wanted_slot', asking.key)
+      -- Its time limit goes on while it waits.
+      else jsonb_build_object('status', 'pending', 'next_run_at', asking.deadline_at,
+        'wanted_slot', asking.key)
     end)
   into v_changes
   from (
-    select c.job_id, c.admission ->> 'key' as key, has.it as has_it, s.capacity - s.in_use as free,
+    select c.job_id, c.admission ->> 'key' as key, j.deadline_at, has.it as has_it,
+      s.capacity - s.in_use as free,
       row_number() over (partition by c.admission ->> 'key', has.it
         order by j.priority desc, j.created_at, c.job_id) as place
     from unnest(p_commits) as c
     cross join lateral (
-      select jobs.priority, jobs.created_at, jobs.held_slots, jobs.inherited_slots
+      select jobs.priority, jobs.created_at, jobs.deadline_at, jobs.held_slots, jobs.inherited_slots
       from public.jobs where jobs.id = c.job_id offset 0
     ) as j
     cross join lateral (

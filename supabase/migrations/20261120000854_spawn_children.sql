@@ -78,7 +78,7 @@ create function millrace.map_slot(p_job_id uuid, p_step_id text, p_visit integer
 language plpgsql immutable set search_path = ''
 as $$
 begin
-  return 'map:' || millrace.scope_key(p_job_id, p_step_id, p_visit);
+  return 'map:' || p_job_id || ':' || p_step_id || ':' || p_visit;
 end;
 $$;
 comment on function millrace.map_slot(uuid, text, integer) is
@@ -151,7 +151,7 @@ begin
     f.slots,
     case when f.slot_key is null or c.number <= f.max_running then f.place + c.number - 1 end,
     case when f.lease then p_now + p_lease
-      when f.slot_key is null or c.number <= f.max_running then p_now end,
+      when f.slot_key is null or c.number <= f.max_running then p_now else f.deadline_at end,
     case when f.lease then 'running' else 'pending' end, case when f.lease then p_token end,
     -- As a claim counts.
     case when f.lease then 2 else 0 end, f.at, case when f.lease then f.at end, p_now,

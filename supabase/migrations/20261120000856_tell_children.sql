@@ -106,39 +106,55 @@ create function millrace.reopen_children(
   p_commits millrace.job_commit[], p_parents uuid[], p_ids uuid[], p_now timestamptz
 ) returns millrace.job_commit[]
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
+set enable_seqscan = off set enable_hashjoin = on
 as $$
 begin
+  with reopened as materialized (
+    select c.*, row_number() over (partition by c.slot_key order by c.item_index) as number,
+      row_number() over (partition by c.user_id, c.priority
+        order by c.parent_job_id, c.item_index) - 1 as position
+    from unnest(p_ids) as listed (id)
+    cross join lateral (
+      select jobs.id, jobs.slot_key, jobs.item_index, jobs.user_id, jobs.priority,
+        jobs.parent_job_id,
+        -- As for a new job; only whole workflows have one.
+        case when jobs.deadline_at is not null then p_now + make_interval(secs => (
+          select millrace.timeout_of(v.definition) from public.workflow_versions v
+          where v.workflow_id = jobs.workflow_id and v.version = jobs.workflow_version))
+        end as deadline_at
+      from public.jobs where jobs.id = listed.id offset 0
+    ) as c
+  ), owner as materialized (
+    -- Looked up before the update, which fills the index.
+    select o.user_id, o.priority, millrace.next_queue_place(o.user_id, o.priority) as place
+    from (select distinct r.user_id, r.priority from reopened r) as o
+  ), slot as materialized (
+    select k.slot_key, s.capacity - s.in_use as free
+    from (select distinct r.slot_key from reopened r where r.slot_key is not null) as k
+    join millrace.slots s on s.key = k.slot_key
+  ), parent as materialized (
+    select p.id,
+      nullif(coalesce(p.held_slots, '{}') || coalesce(p.inherited_slots, '{}'), '{}') as slots
+    from public.jobs p where p.id = any (p_parents)
+  ), again as materialized (
+    select r.id, r.deadline_at, r.number > slot.free as waits, o.place + r.position as place,
+      parent.slots
+    from reopened r
+    join owner o on o.user_id = r.user_id and o.priority = r.priority
+    join parent on parent.id = r.parent_job_id
+    left join slot on slot.slot_key = r.slot_key
+  )
   update public.jobs j
   set status = 'pending', run_number = j.run_number + 1, completed_at = null, final_result = null,
       error = null, error_message = null, retry_count = 0, redeliveries = 0, next_retry_at = null,
-      deadline_at = p_now + (j.deadline_at - j.created_at),
+      deadline_at = again.deadline_at,
       wanted_slot = case when again.waits then j.slot_key end,
       held_slots = case when not again.waits then array[j.slot_key] end,
+      inherited_slots = again.slots,
       queue_place = case when again.waits is not true then again.place end,
-      next_run_at = case when again.waits is not true then p_now end,
+      next_run_at = case when again.waits is not true then p_now else again.deadline_at end,
       last_updated_at = p_now
-  from (
-    select c.id, row_number() over (partition by c.slot_key order by c.item_index) > s.free as waits,
-      -- As next_queue_place() says.
-      coalesce(
-          (select max(q.queue_place) from public.jobs q where q.user_id = c.user_id
-            and q.priority = c.priority and q.queue_place is not null) + 1,
-          (select min(q.queue_place) from public.jobs q
-            where q.priority = c.priority and q.queue_place is not null), 0)
-        + row_number() over (partition by c.user_id, c.priority
-          order by c.parent_job_id, c.item_index) - 1 as place
-    from unnest(p_ids) as reopened (id)
-    cross join lateral (
-      select jobs.id, jobs.slot_key, jobs.item_index, jobs.user_id, jobs.priority,
-        jobs.parent_job_id
-      from public.jobs where jobs.id = reopened.id offset 0
-    ) as c
-    left join lateral (
-      select slots.capacity - slots.in_use as free from millrace.slots
-      where slots.key = c.slot_key offset 0
-    ) as s on true
-  ) as again
+  from again
   where j.id = again.id;
 
   update millrace.slots s set in_use = s.in_use + granted.number
@@ -149,10 +165,15 @@ begin
   where s.key = granted.key;
   insert into public.job_inbox (job_id, kind) select id, 'retry' from unnest(p_ids) as id;
   return array(
-    select jsonb_populate_record(c, case when c.job_id = any (p_parents) then jsonb_build_object(
-      'reopened', (select count(*) from public.jobs j
-        where j.id = any (p_ids) and j.parent_job_id = c.job_id)) end)
-    from unnest(p_commits) as c);
+    with reopened as materialized (
+      select j.parent_job_id as id, count(*) as number from public.jobs j
+      where j.id = any (p_ids) group by j.parent_job_id
+    )
+    select case when listed.id is null then c else jsonb_populate_record(c,
+      jsonb_build_object('reopened', coalesce(r.number, 0))) end
+    from unnest(p_commits) as c
+    left join (select distinct id from unnest(p_parents) as id) as listed on listed.id = c.job_id
+    left join reopened r on r.id = c.job_id);
 end;
 $$;
 comment on function millrace.reopen_children(millrace.job_commit[], uuid[], uuid[], timestamptz) is

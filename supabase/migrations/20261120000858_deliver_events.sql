@@ -43,30 +43,57 @@ begin
   perform set_config('millrace.wake', 'sender', true);
   with sent as (
     insert into public.job_inbox (job_id, kind, step_id, visit, payload)
-    select w.job_id, 'event', w.step_id, w.visit, jsonb_build_object('event_id', e.id, 'name', e.name,
-      'key', e.key, 'payload', e.payload)
+    select w.job_id, 'event', w.step_id, w.visit, jsonb_build_object('event_id', e.id,
+      'position', e.position, 'name', e.name, 'key', e.key, 'payload', e.payload)
     from jsonb_to_recordset(p_subscriptions) as s (job_id uuid, after bigint, since timestamptz)
     join public.event_waits w on w.job_id = s.job_id
     cross join lateral (
-      select found.* from (
-        select events.* from public.events
-        where w.key is null and events.name = w.event and events.created_at >= s.since
+      with recursive line as (
+        select w.job_id as id
         union all
-        select events.* from public.events
-        where events.key = w.key and events.name = w.event and events.created_at >= s.since
+        select j.parent_job_id from line join public.jobs j on j.id = line.id
+        where j.parent_job_id is not null
+      )
+      select found.* from (
+        (select events.* from public.events
+          where w.key is null and events.user_id = w.user_id and events.job_id is null
+            and events.name = w.event and events.position > s.after
+            and events.created_at >= s.since
+            and (events.delivered_at is not null or events.served_job_id >= w.job_id)
+          order by events.position limit 100)
+        union all
+        (select events.* from public.events
+          where w.key is null and events.user_id is null and events.job_id is null
+            and events.name = w.event and events.position > s.after
+            and events.created_at >= s.since
+            and (events.delivered_at is not null or events.served_job_id >= w.job_id)
+          order by events.position limit 100)
+        union all
+        (select events.* from public.events
+          where events.key = w.key and events.user_id = w.user_id and events.job_id is null
+            and events.name = w.event and events.position > s.after
+            and events.created_at >= s.since
+            and (events.delivered_at is not null or events.served_job_id >= w.job_id)
+          order by events.position limit 100)
+        union all
+        (select events.* from public.events
+          where events.key = w.key and events.user_id is null and events.job_id is null
+            and events.name = w.event and events.position > s.after
+            and events.created_at >= s.since
+            and (events.delivered_at is not null or events.served_job_id >= w.job_id)
+          order by events.position limit 100)
         union all
         -- A signal names its job, which is more than a key could say.
-        select events.* from public.events
-        where w.key is not null and events.job_id is not null and events.key is distinct from w.key
-          and events.name = w.event and events.created_at >= s.since
+        select events.* from line join public.events on events.job_id = line.id
+        where events.name = w.event and events.position > s.after
+          and events.created_at >= s.since
+          and (events.user_id is null or events.user_id = w.user_id)
+          and (events.delivered_at is not null or events.served_job_id >= w.job_id)
       ) as found
-      where found.id > s.after and found.delivered_at is not null
-        and (found.user_id is null or found.user_id = w.user_id)
-        and (found.job_id is null or millrace.is_within(w.job_id, found.job_id))
-      order by found.id limit 100
+      order by found.position limit 100
     ) as e
     where s.job_id = any (p_applied)
-    order by w.job_id, e.id
+    order by w.job_id, e.position
     returning job_inbox.job_id
   )
   select array_agg(sent.job_id) into v_woken from sent;
@@ -79,95 +106,177 @@ $$;
 comment on function millrace.subscribe(jsonb, uuid[]) is
   'Has committed jobs wait for events, and gives them those that came before: the oldest 100 each.';
 
--- Which jobs wait for these events, as pairs in the order of the events.
-create function millrace.waits_for_events(
-  p_events bigint[], out event_ids bigint[], out job_ids uuid[]
+-- The next of the jobs that wait for an event, in the order of their ids.
+create function millrace.waiters_of(p_event public.events, p_limit integer) returns uuid[]
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+declare
+  v_after uuid := coalesce(p_event.served_job_id, '00000000-0000-0000-0000-000000000000');
+begin
+  if p_event.job_id is not null then
+    return array(
+      select w.job_id from public.event_waits w
+      where w.root_job_id = (
+          select coalesce(j.root_job_id, j.id) from public.jobs j where j.id = p_event.job_id)
+        and w.event = p_event.name and w.job_id > v_after
+        and (p_event.user_id is null or w.user_id = p_event.user_id)
+        and (p_event.job_id in (w.job_id, w.root_job_id)
+          or millrace.is_within(w.job_id, p_event.job_id))
+      order by w.job_id limit p_limit);
+  elsif p_event.user_id is null then
+    return array(
+      select waiting.job_id from (
+        (select w.job_id from public.event_waits w
+          where w.event = p_event.name and coalesce(w.key, '') = '' and w.job_id > v_after
+          order by w.job_id limit p_limit)
+        union all
+        (select w.job_id from public.event_waits w
+          where w.event = p_event.name and coalesce(w.key, '') = p_event.key
+            and w.job_id > v_after
+          order by w.job_id limit p_limit)
+      ) as waiting
+      order by waiting.job_id limit p_limit);
+  end if;
+  return array(
+    select waiting.job_id from (
+      (select w.job_id from public.event_waits w
+        where w.user_id = p_event.user_id and array[w.event, w.key] = array[p_event.name, null]
+          and w.job_id > v_after
+        order by w.job_id limit p_limit)
+      union all
+      (select w.job_id from public.event_waits w
+        where w.user_id = p_event.user_id and p_event.key is not null
+          and array[w.event, w.key] = array[p_event.name, p_event.key] and w.job_id > v_after
+        order by w.job_id limit p_limit)
+    ) as waiting
+    order by waiting.job_id limit p_limit);
+end;
+$$;
+comment on function millrace.waiters_of(public.events, integer) is
+  'The first p_limit jobs that wait for an event and have not been served, by id.';
+
+-- The next messages of an event: as many as there is room for. Jobs are locked but not waited for;
+-- from one on that somebody holds, all are left to a later turn. An event of which all could be sent
+-- but for such a one is not begun at all.
+create function millrace.serve_event(
+  p_event public.events, p_limit integer,
+  out served uuid[], out ended uuid[], out looked_at integer, out is_done boolean,
+  out is_stopped boolean
 )
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
+declare
+  v_first_held uuid;
+  v_locked uuid[];
 begin
-  select coalesce(array_agg(matching.event_id order by matching.event_id), '{}'),
-    coalesce(array_agg(matching.job_id order by matching.event_id), '{}')
-  into event_ids, job_ids
+  served := millrace.waiters_of(p_event, p_limit + 1);
+  is_done := cardinality(served) <= p_limit;
+  is_stopped := false;
+  served := served[1:p_limit];
+  looked_at := cardinality(served);
+  ended := '{}';
+  if served = '{}' then
+    return;
+  end if;
+  select coalesce(array_agg(held.id), '{}'),
+    coalesce(array_agg(held.id) filter (where held.has_ended), '{}')
+  into v_locked, ended
   from (
-    select e.id as event_id, w.job_id
-    from unnest(p_events) as listed (id)
-    cross join lateral (
-      select events.id, events.name, events.key, events.user_id, events.job_id
-      from public.events where events.id = listed.id offset 0
-    ) as e
-    cross join lateral (
-      select keyless.* from public.event_waits keyless
-      where keyless.event = e.name and keyless.key is null
-      union all
-      select keyed.* from public.event_waits keyed
-      where keyed.event = e.name and keyed.key = e.key
-      union all
-      select signalled.* from public.event_waits signalled
-      where e.job_id is not null and signalled.event = e.name
-        and signalled.key is distinct from e.key and signalled.key is not null
-    ) as w
-    where (e.user_id is null or e.user_id = w.user_id)
-      and (e.job_id is null or e.job_id in (w.job_id, w.root_job_id)
-        or millrace.is_within(w.job_id, e.job_id))
-  ) as matching;
+    select j.id, j.status in ('completed', 'failed', 'cancelled') as has_ended from public.jobs j
+    where j.id = any (served) for update skip locked
+  ) as held;
+  if cardinality(v_locked) < cardinality(served) then
+    is_stopped := true;
+    select held.id into v_first_held
+    from (select unnest(served) as id except select unnest(v_locked)) as held
+    order by held.id limit 1;
+    served := case when is_done and p_event.position is null then '{}'
+      else array(select id from unnest(served) as id where id < v_first_held order by id) end;
+    is_done := false;
+  end if;
 end;
 $$;
-comment on function millrace.waits_for_events(bigint[]) is
-  'The jobs that wait for these events, as two lists of the same length.';
+comment on function millrace.serve_event(public.events, integer) is
+  'Locks the next jobs, up to p_limit, that are to get an event. Answers them by id, those locked that have ended, how many it has looked at, whether they are the last, and whether a job that is held has stopped it.';
 
--- At most 100 events, and none more after 5,000 messages. Jobs are locked but not waited for: where
--- one is held, its event and all after it are left to the next turn, so that events come in order.
+-- At most 100 events, 5,000 messages and 4 MiB of payload. Where a job is held, its event and those
+-- of the same sender wait for the next turn, so that they come in order. While an event has reached
+-- some of its jobs only, it holds back whatever else these jobs might get: it has its position, and
+-- nobody who has not got it may look at a later one.
 create function millrace.deliver_events() returns boolean
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
 declare
   v_kick text := coalesce(current_setting('millrace.kick', true), '');
-  v_events bigint[];
-  v_pairs record;
-  v_last bigint;
-  v_locked uuid[];
-  v_ended uuid[];
+  v_room integer := 5000;
+  v_bytes integer := 4194304;
+  v_event public.events;
+  v_size integer;
+  v_page record;
+  v_held uuid[] := '{}';
+  v_all_held boolean := false;
+  v_begun bigint[] := '{}';
+  v_positions bigint[] := '{}';
+  v_served uuid[] := '{}';
+  v_event_ids bigint[] := '{}';
+  v_job_ids uuid[] := '{}';
+  v_ended uuid[] := '{}';
 begin
   if not pg_try_advisory_xact_lock(millrace.event_lock()) then
     return true;
   end if;
-  v_events := array(
-    select e.id from public.events e where e.delivered_at is null order by e.id limit 100);
-  v_pairs := millrace.waits_for_events(v_events);
-  v_last := coalesce(v_pairs.event_ids[5000], v_events[cardinality(v_events)]);
-  select coalesce(array_agg(held.id), '{}'),
-    coalesce(array_agg(held.id) filter (where held.has_ended), '{}')
-  into v_locked, v_ended
-  from (
-    select j.id, j.status in ('completed', 'failed', 'cancelled') as has_ended from public.jobs j
-    where j.id = any (v_pairs.job_ids) for update skip locked
-  ) as held;
-  select coalesce(min(pair.event_id) - 1, v_last) into v_last
-  from unnest(v_pairs.event_ids, v_pairs.job_ids) as pair (event_id, job_id)
-  where pair.event_id <= v_last and pair.job_id <> all (v_locked);
+  for v_event in
+    select e.* from public.events e where e.delivered_at is null
+    order by e.position, e.id limit 100
+  loop
+    exit when v_room <= 0 or v_bytes <= 0;
+    continue when case when v_event.user_id is null then v_all_held
+      else v_event.user_id = any (v_held) end;
+    v_size := greatest(octet_length(v_event.payload::text), 1);
+    v_page := millrace.serve_event(v_event, least(v_room, greatest(v_bytes / v_size, 1)));
+    v_room := v_room - v_page.looked_at;
+    v_bytes := v_bytes - v_size * cardinality(v_page.served);
+    v_ended := v_ended || v_page.ended;
+    if v_page.served <> '{}' or v_page.is_done then
+      v_begun := v_begun || v_event.id;
+      v_event.position := coalesce(v_event.position, nextval('millrace.event_positions'));
+      v_positions := v_positions || v_event.position;
+      v_served := v_served
+        || case when not v_page.is_done then v_page.served[cardinality(v_page.served)] end;
+      v_event_ids := v_event_ids || array_fill(v_event.id, array[cardinality(v_page.served)]);
+      v_job_ids := v_job_ids || v_page.served;
+    end if;
+    exit when not v_page.is_done
+      and (not v_page.is_stopped or (v_event.user_id is null and v_event.position is not null));
+    if v_page.is_stopped then
+      v_held := v_held || v_event.user_id;
+      v_all_held := v_all_held or v_event.user_id is null or v_event.position is not null;
+    end if;
+  end loop;
 
+  update public.events e
+  set position = begun.position, served_job_id = begun.served_job_id,
+      delivered_at = case when begun.served_job_id is null then millrace.now() end
+  from unnest(v_begun, v_positions, v_served) as begun (id, position, served_job_id)
+  where e.id = begun.id;
+  delete from public.event_waits w where w.job_id = any (v_ended);
   -- Whoever delivers is an orchestrator.
   perform set_config('millrace.kick', 'caller', true);
   perform set_config('millrace.wake', 'sender', true);
   insert into public.job_inbox (job_id, kind, step_id, visit, payload)
   select pair.job_id, 'event', w.step_id, w.visit, jsonb_build_object('event_id', e.id,
-    'name', e.name, 'key', e.key, 'payload', e.payload)
-  from unnest(v_pairs.event_ids, v_pairs.job_ids) as pair (event_id, job_id)
+    'position', e.position, 'name', e.name, 'key', e.key, 'payload', e.payload)
+  from unnest(v_event_ids, v_job_ids) with ordinality as pair (event_id, job_id, place)
   join public.events e on e.id = pair.event_id
   join public.event_waits w on w.job_id = pair.job_id
-  where pair.event_id <= v_last and pair.job_id <> all (v_ended)
-  order by pair.event_id;
+  order by pair.place;
   perform set_config('millrace.wake', '', true);
   perform set_config('millrace.kick', v_kick, true);
   perform millrace.wake_jobs(array(
-    select pair.job_id from unnest(v_pairs.event_ids, v_pairs.job_ids) as pair (event_id, job_id)
-    where pair.event_id <= v_last and pair.job_id <> all (v_ended)));
-  delete from public.event_waits w where w.job_id = any (v_ended);
-  update public.events e set delivered_at = millrace.now()
-  where e.id = any (v_events) and e.id <= v_last;
+    select unnest(v_job_ids) except select unnest(v_ended)));
   return exists (select from public.events e where e.delivered_at is null);
 end;
 $$;
@@ -196,8 +305,10 @@ comment on function millrace.prune_events(integer) is
   'Deletes up to p_batch events older than retention_days, and answers how many.';
 
 revoke execute on function millrace.event_lock(), millrace.is_within(uuid, uuid),
-  millrace.subscribe(jsonb, uuid[]), millrace.waits_for_events(bigint[]),
-  millrace.deliver_events(), millrace.prune_events(integer) from public;
+  millrace.subscribe(jsonb, uuid[]), millrace.waiters_of(public.events, integer),
+  millrace.serve_event(public.events, integer), millrace.deliver_events(),
+  millrace.prune_events(integer) from public;
 grant execute on function millrace.event_lock(), millrace.is_within(uuid, uuid),
-  millrace.subscribe(jsonb, uuid[]), millrace.waits_for_events(bigint[]),
-  millrace.deliver_events(), millrace.prune_events(integer) to service_role;
+  millrace.subscribe(jsonb, uuid[]), millrace.waiters_of(public.events, integer),
+  millrace.serve_event(public.events, integer), millrace.deliver_events(),
+  millrace.prune_events(integer) to service_role;

@@ -159,19 +159,47 @@ comment on function millrace.commit_results(millrace.job_commit[], uuid[], uuid)
 -- Only those of the commits whose lease and version hold; their rows are locked.
 create function millrace.valid_commits(p_commits millrace.job_commit[], p_token uuid)
 returns millrace.job_commit[]
-language plpgsql set search_path = ''
+language plpgsql set search_path = '' set enable_hashjoin = on
 as $$
-begin
-  return array(
+declare
+  v_valid millrace.job_commit[] := array(
     select c from unnest(p_commits) as c
     cross join lateral (
       select jobs.lease_token, jobs.version from public.jobs where jobs.id = c.job_id offset 0
     ) as j
     where j.lease_token = p_token and j.version = c.version);
+  v_kept millrace.job_commit[];
+begin
+  -- A join that was decided ahead stands and falls with the ends that it was made of, which may be
+  -- such joins themselves: once more for each level of which one has fallen.
+  while exists (select from unnest(v_valid) as c where c.joined_failures is not null) loop
+    v_kept := array(
+      with ended as materialized (
+        select child.parent_job_id as id, count(*) as number,
+          count(*) filter (where c.status <> 'completed') as failed
+        from unnest(v_valid) as c
+        cross join lateral (
+          select jobs.parent_job_id from public.jobs where jobs.id = c.job_id offset 0
+        ) as child
+        where c.status in ('completed', 'failed', 'cancelled')
+        group by child.parent_job_id
+      )
+      select c from unnest(v_valid) as c
+      cross join lateral (
+        select jobs.open_children, jobs.failed_children from public.jobs
+        where jobs.id = c.job_id offset 0
+      ) as j
+      left join ended on ended.id = c.job_id
+      where c.joined_failures is null or (j.open_children = coalesce(ended.number, 0)
+        and j.failed_children + coalesce(ended.failed, 0) = c.joined_failures));
+    exit when cardinality(v_kept) = cardinality(v_valid);
+    v_valid := v_kept;
+  end loop;
+  return v_valid;
 end;
 $$;
 comment on function millrace.valid_commits(millrace.job_commit[], uuid) is
-  'The commits that may be written.';
+  'The commits that may be written: those of jobs that the caller owns as he read them, and whose children have ended as he says.';
 
 -- What reaches beyond the jobs themselves, before they are written: parents that wait for them,
 -- children that are opened again, slots and starts that are asked for.
@@ -228,6 +256,7 @@ declare
   v_asked millrace.job_commit[];
   v_ids uuid[];
   v_asking boolean;
+  v_joining boolean;
   v_parents uuid[];
   v_done record;
   v_spawned record;
@@ -237,8 +266,9 @@ begin
     select c from jsonb_populate_recordset(null::millrace.job_commit, p_commit -> 'jobs') as c);
   v_commits := v_asked;
   select coalesce(array_agg(c.job_id), '{}'), bool_or(c.admission is not null),
+    bool_or(c.joined_failures is not null),
     coalesce(array_agg(j.parent_job_id) filter (where j.parent_job_id is not null), '{}')
-  into v_ids, v_asking, v_parents
+  into v_ids, v_asking, v_joining, v_parents
   from unnest(v_asked) as c
   left join lateral (
     select jobs.parent_job_id from public.jobs
@@ -249,7 +279,7 @@ begin
   end if;
   perform from public.jobs j where j.id = any (v_ids || v_parents) order by j.id for update;
 
-  if v_parents <> '{}' or v_asking or p_commit -> 'reopenings' <> '[]' then
+  if v_parents <> '{}' or v_asking or v_joining or p_commit -> 'reopenings' <> '[]' then
     v_commits := millrace.prepare_commits(v_asked, p_commit -> 'reopenings', v_token, v_now);
   end if;
   v_done := millrace.write_jobs(v_commits, v_token, v_lease,

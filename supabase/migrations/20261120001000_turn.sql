@@ -10,23 +10,24 @@ as $$
 begin
   return (
     with recursive scope as (
-      select j.parent_job_id as job_id, j.parent_step_id as step_id, j.parent_visit as visit
+      select j.parent_job_id as job_id, j.parent_step_id as step_id, j.parent_visit as visit,
+        j.run_number as run
       from public.jobs j where j.id = any (p_job_ids) and j.branch is not null
       union
-      select p.parent_job_id, p.parent_step_id, p.parent_visit
+      select p.parent_job_id, p.parent_step_id, p.parent_visit, p.run_number
       from scope join public.jobs p on p.id = scope.job_id
       where p.branch is not null
     )
     select json_agg(json_build_object('key', wanted.key,
         'parent', case when p.branch is not null then
-          millrace.scope_key(p.parent_job_id, p.parent_step_id, p.parent_visit) end,
+          millrace.scope_key(p.parent_job_id, p.parent_step_id, p.parent_visit, p.run_number) end,
         'job_id', p.id, 'workflow_id', p.workflow_id, 'workflow_version', p.workflow_version,
         'user_id', p.user_id, 'created_at', p.created_at, 'started_at', p.started_at,
         'input_data', p.input_data, 'step_data', p.step_data, 'item', p.item,
-        'item_index', case when p.item is not null then p.item_index end,
+        'item_index', case when p.branch is not null and p.item is not null then p.item_index end,
         'previous_step', p.state ->> 'previous_step') order by p.depth)
     from (
-      select scope.job_id, millrace.scope_key(scope.job_id, scope.step_id, scope.visit) as key
+      select scope.job_id, millrace.scope_key(scope.job_id, scope.step_id, scope.visit, scope.run) as key
       from scope
     ) as wanted
     cross join lateral (select * from public.jobs where jobs.id = wanted.job_id offset 0) as p
@@ -137,7 +138,13 @@ begin
       v_lease_seconds);
   end if;
   if exists (select from public.events e where e.delivered_at is null) then
-    v_events_left := millrace.deliver_events();
+    -- Whatever is wrong with an event must not keep jobs from being committed.
+    begin
+      v_events_left := millrace.deliver_events();
+    exception when others then
+      v_events_left := true;
+      raise warning 'Millrace could not deliver events: %', sqlerrm;
+    end;
   end if;
   if v_limit > 0 then
     v_leased := v_leased || millrace.lease_jobs(v_token, v_limit, v_lease_seconds);

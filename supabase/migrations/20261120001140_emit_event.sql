@@ -15,8 +15,8 @@ begin
   if p_name is null or length(p_name) not between 1 and 200 then
     raise exception 'Cannot emit event as its name must be of 1 to 200 characters: current length is %',
       coalesce(length(p_name), 0) using errcode = 'MR008';
-  elsif length(p_key) not between 1 and 500 then
-    raise exception 'Cannot emit event as its key must be of 1 to 500 characters: current length is %',
+  elsif length(p_key) not between 1 and 200 then
+    raise exception 'Cannot emit event as its key must be of 1 to 200 characters: current length is %',
       length(p_key) using errcode = 'MR008';
   elsif v_bytes > 65536 then
     raise exception 'Cannot emit event as its payload must be <= 65536 bytes: current size is %',

@@ -161,7 +161,7 @@ begin
   group by overdue.status;
 
   select e.created_at into v_oldest from public.events e
-  where e.delivered_at is null order by e.id limit 1;
+  where e.delivered_at is null order by e.position, e.id limit 1;
   if v_oldest < v_now - make_interval(secs => v_settings.alert_queue_seconds) then
     return query select 'warning', 'event_delay', 'events',
       format('The oldest event that is to be delivered has waited for %s seconds: check that workflow-orchestrator is deployed and called',
@@ -217,7 +217,7 @@ begin
   end if;
 
   select least(min(due.next_run_at), (
-    select e.created_at from public.events e where e.delivered_at is null order by e.id limit 1))
+    select e.created_at from public.events e where e.delivered_at is null order by e.position, e.id limit 1))
   into v_oldest
   from millrace.look_at_due(v_now, 1) as due;
   if v_oldest < v_now - make_interval(secs => v_tick_seconds)

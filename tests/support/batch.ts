@@ -93,7 +93,8 @@ async function addFamilies(db: TestDatabase, times: number, { jobs, parts }: Bat
 }
 
 async function addWaits(db: TestDatabase, times: number, { jobs, parts }: Batch): Promise<void> {
-  await db`insert into public.events (name, delivered_at) values ('paid', now()), ('paid', null)`;
+  await db`insert into public.events (name, delivered_at, position)
+    values ('paid', now(), nextval('millrace.event_positions')), ('paid', null, null)`;
   for (const job of await start(db, times)) {
     const at = { job_id: job.job_id, step_id: "a", visit: 1 };
     jobs.push(commitOf(job, { status: "waiting" }));

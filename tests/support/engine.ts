@@ -69,6 +69,7 @@ export function commitOf(job: ClaimedJob, columns: Partial<JobCommit> = {}): Job
     error: null,
     spawned: null,
     max_failed_children: null,
+    joined_failures: null,
     awaits_children: false,
     admission: null,
     ...columns,

@@ -115,7 +115,7 @@ const ROWS: Record<string, {
   "public.events": {
     of: (owner) => `user_id = '${owner}'`,
     insert: (owner) => `(user_id, name) values ('${owner}', 'x')`,
-    change: "delivered_at = now()",
+    change: "delivered_at = now(), position = 1",
   },
   "public.event_waits": {
     of: (owner) => `job_id = '${JOB_OF[owner]}'`,

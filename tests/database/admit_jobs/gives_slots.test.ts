@@ -120,3 +120,14 @@ file.test("admit_to_slots() parks no job that a message came for before", async 
   await commit(db, [asks(first, 1), asks(second, 1)]);
   assert.deepEqual((await claimOne(db)).messages.map(({ kind }) => kind), ["cancel"]);
 });
+
+file.test("admit_jobs() has the time limit of a job go on while it waits for a slot", async (db) => {
+  const deadline_at = new Date("2099-01-01T00:00:00.000Z");
+  const admission = { kind: "slot", key: "k", capacity: 1 } as const;
+  await insertJob(db);
+  await insertJob(db, { deadline_at });
+  const jobs = await claim(db);
+  await commit(db, jobs.map((job) => commitOf(job, { admission })));
+  const [row] = await db`select next_run_at from public.jobs where wanted_slot = 'k'`;
+  assert.deepEqual(row?.next_run_at, deadline_at);
+});

@@ -74,8 +74,8 @@ test("configuration names the branch of a step", async (db) => {
 
 test("event_delay when an event is not delivered for too long", async (db) => {
   const emit = (created: number, delivered: string | null = null) =>
-    db`insert into public.events (user_id, name, created_at, delivered_at)
-      values (${ALICE}, 'e', ${ago(created)}, ${delivered})`;
+    db`insert into public.events (user_id, name, created_at, delivered_at, position)
+      values (${ALICE}, 'e', ${ago(created)}, ${delivered}, ${delivered === null ? null : 1})`;
   await emit(600, ago(599));
   await emit(60);
   assert.deepEqual(await alerts(db), []);

@@ -154,8 +154,10 @@ const OTHERS: Record<string, {
       ["events_name_length", { name: "" }],
       ["events_name_length", { name: "x".repeat(201) }],
       ["events_key_length", { key: "" }],
-      ["events_key_length", { key: "x".repeat(501) }],
+      ["events_key_length", { key: "x".repeat(201) }],
       ["events_payload_size", { payload: "x".repeat(65_536) }],
+      ["events_position_once_begun", { delivered_at: NOW }],
+      ["events_position_once_begun", { position: 1 }],
     ],
   },
   "millrace.slots": {

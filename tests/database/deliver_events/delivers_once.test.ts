@@ -1,10 +1,5 @@
 import assert from "node:assert/strict";
-import type {
-  ClaimedJob,
-  Subscription,
-} from "../../../supabase/functions/_shared/contracts/turn.ts";
 import { startFamily } from "../../support/children.ts";
-import type { TestDatabase } from "../../support/database.ts";
 import {
   claim,
   claimOne,
@@ -19,48 +14,20 @@ import {
   turn,
   waitUntilBlocked,
 } from "../../support/engine.ts";
+import {
+  deliver,
+  emit,
+  LONG_AGO,
+  mail,
+  park,
+  positionOf,
+  subscription,
+  waitingJob,
+} from "../../support/events.ts";
 import { privateDatabase } from "../../support/private_database.ts";
 import { ALICE, BOB, queuedCalls, setSecrets, stopClock } from "../../support/seed_database.ts";
 
 const file = await privateDatabase();
-const LONG_AGO = "2000-01-01T00:00:00Z";
-
-const subscription = (job: ClaimedJob, columns: Partial<Subscription> = {}): Subscription => ({
-  ...{ job_id: job.job_id, step_id: "a", visit: 1, event: "paid", key: null, after: 0 },
-  ...{ since: LONG_AGO, ...columns },
-});
-
-/** A claimed job parks until an event comes. */
-const park = (db: TestDatabase, job: ClaimedJob, columns: Partial<Subscription> = {}) =>
-  commit(db, [commitOf(job, { status: "waiting" })], {
-    subscriptions: [subscription(job, columns)],
-  });
-
-async function waitingJob(
-  db: TestDatabase,
-  columns: Partial<Subscription> = {},
-  jobColumns: Record<string, unknown> = {},
-): Promise<string> {
-  await insertJob(db, { priority: 9, ...jobColumns });
-  const job = await claimOne(db);
-  await park(db, job, columns);
-  return job.job_id;
-}
-
-const emit = async (db: TestDatabase, columns: Record<string, unknown> = {}): Promise<number> => {
-  const row = { user_id: ALICE, name: "paid", payload: db.json({ euro: 5 }), ...columns };
-  const [event] = await db`insert into public.events ${db(row as never)} returning id`;
-  return event?.id;
-};
-
-const deliver = async (db: TestDatabase): Promise<boolean> =>
-  (await db`select millrace.deliver_events() as left`)[0]?.left;
-
-/** The mailboxes: which job has which event. */
-const mail = async (db: TestDatabase) =>
-  (await db`select job_id, (payload ->> 'event_id')::integer as event from public.job_inbox
-    where kind = 'event' order by id`).map(({ job_id, event }) => [job_id, event]);
-
 file.test("deliver_events() puts an event into the mailbox of a job that waits for it, once", async (db) => {
   const job = await waitingJob(db);
   const id = await emit(db, { key: "7" });
@@ -72,6 +39,7 @@ file.test("deliver_events() puts an event into the mailbox of a job that waits f
   assert.deepEqual([message?.step_id, message?.visit], ["a", 1]);
   assert.deepEqual(message?.payload, {
     event_id: id,
+    position: await positionOf(db, id),
     name: "paid",
     key: "7",
     payload: { euro: 5 },
@@ -140,19 +108,6 @@ file.test("deliver_events() tells when events are left", async (db) => {
   assert.equal((await mail(db)).length, 150);
 });
 
-file.test("deliver_events() stops after an event when 5,000 messages are sent", async (db) => {
-  await db`insert into public.jobs (user_id, workflow_id)
-    select ${ALICE}, 'one_step' from generate_series(1, 1700)`;
-  await db`update public.jobs set status = 'waiting', next_run_at = null, queue_place = null`;
-  await db`insert into public.event_waits (job_id, user_id, root_job_id, event, step_id, visit)
-    select id, user_id, id, 'paid', 'a', 1 from public.jobs`;
-  for (let n = 0; n < 4; n++) await emit(db);
-  assert.equal(await deliver(db), true);
-  assert.equal((await mail(db)).length, 3 * 1700);
-  assert.equal(await deliver(db), false);
-  assert.equal((await mail(db)).length, 4 * 1700);
-});
-
 file.test("deliver_events() has events that nobody waits for count as delivered", async (db) => {
   await emit(db);
   assert.equal(await deliver(db), false);
@@ -204,7 +159,7 @@ file.test("subscribe() gives no events that were looked at, are older, of others
   await emit(db, { key: "7", user_id: BOB });
   const good = await emit(db, { key: "7", user_id: null });
   await deliver(db);
-  const wanted = { key: "7", after: seen, since: "2030-01-01T12:00:05Z" };
+  const wanted = { key: "7", after: await positionOf(db, seen), since: "2030-01-01T12:00:05Z" };
   const first = await waitingJob(db, wanted);
   assert.deepEqual(await mail(db), [[first, good]]);
   await db`delete from public.job_inbox`;
@@ -216,14 +171,14 @@ file.test("subscribe() gives no events that were looked at, are older, of others
 });
 
 file.test("subscribe() gives at most 100 events at once, and the rest to the next look", async (db) => {
-  await db`insert into public.events (user_id, name, delivered_at)
-    select ${ALICE}, 'paid', now() from generate_series(1, 150)`;
+  await db`insert into public.events (user_id, name, delivered_at, position)
+    select ${ALICE}, 'paid', now(), nextval('millrace.event_positions') from generate_series(1, 150)`;
   const job = await waitingJob(db);
   const first = await mail(db);
   assert.equal(first.length, 100);
   const claimed = await claimOne(db);
   const consumed = claimed.messages.map(({ id }) => ({ job_id: job, id }));
-  const after = Number(first.at(-1)?.[1]);
+  const after = await positionOf(db, Number(first.at(-1)?.[1]));
   await commit(db, [commitOf(claimed, { status: "waiting" })], {
     consumed,
     subscriptions: [subscription(claimed, { after })],

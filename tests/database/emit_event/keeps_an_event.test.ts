@@ -77,7 +77,7 @@ for (
     ["an empty name", ["", {}], "MR008"],
     ["a long name", ["x".repeat(201), {}], "MR008"],
     ["an empty key", ["a", { key: "" }], "MR008"],
-    ["a long key", ["a", { key: "x".repeat(501) }], "MR008"],
+    ["a long key", ["a", { key: "x".repeat(201) }], "MR008"],
     ["a large payload", ["a", { payload: { x: "x".repeat(65_536) } }], "MR006"],
     ["a payload that is large on disk", ["a", { payload: Array(10_000).fill(1) }], "MR006"],
   ] as [string, [string, Args], string][]
@@ -89,7 +89,7 @@ for (
 
 file.test("emit_event() takes what is just short enough", async (db) => {
   const payload = { x: "x".repeat(65_000) };
-  const longest = { key: "x".repeat(500), payload, user: ALICE };
+  const longest = { key: "x".repeat(200), payload, user: ALICE };
   await emit(db, "x".repeat(200), longest);
   assert.equal((await events(db)).length, 1);
 });

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { awaitsChildren, startFamily } from "../../support/children.ts";
 import type { TestDatabase } from "../../support/database.ts";
-import { claim, claimOne, commit, commitOf, completionOf, readJob } from "../../support/engine.ts";
+import {
+  claim,
+  claimOne,
+  commit,
+  commitOf,
+  completionOf,
+  insertJob,
+  readJob,
+} from "../../support/engine.ts";
+import { plansOf } from "../../support/plans.ts";
 import { privateDatabase } from "../../support/private_database.ts";
 import { stopClock } from "../../support/seed_database.ts";
 
@@ -88,4 +97,55 @@ file.test("reopen_children() opens nothing for a commit that was lost", async (d
   await commit(db, [awaitsChildren({ ...job, version: 99 }, null)], reopening(parent));
   assert.deepEqual((await db`select from public.jobs where status = 'failed'`).count, 2);
   assert.equal((await readJob(db, parent)).failed_children, 2);
+});
+
+file.test("reopen_children() gives one place after the other, in as many look-ups for many children as for few", async (db) => {
+  const { parent } = await startFamily(db, 3);
+  await db`update public.jobs set status = 'failed', error_message = 'm', completed_at = now(),
+    queue_place = null, next_run_at = null where parent_job_id = ${parent}`;
+  await db`update public.jobs set open_children = 0, next_run_at = now() where id = ${parent}`;
+  const job = await claimOne(db);
+  await insertJob(db, { priority: 9, queue_place: 7 });
+  const plans = await plansOf(
+    file,
+    (db) => commit(db, [awaitsChildren(job, null)], reopening(parent)),
+  );
+  assert.equal(plans.filter((plan) => plan.includes("order by j.queue_place desc")).length, 1);
+  const rows = await db`select queue_place from public.jobs where parent_job_id = ${parent}
+    order by item_index`;
+  assert.deepEqual(rows.map(({ queue_place }) => queue_place), [8, 9, 10]);
+});
+
+file.test("reopen_children() hands on the slots that the parent holds now", async (db) => {
+  const { parent, children, job } = await failedFamily(db);
+  await db`insert into millrace.slots (key, capacity, in_use) values ('k', 1, 1)`;
+  await db`update public.jobs set held_slots = '{k}', inherited_slots = '{outer}'
+    where id = ${parent}`;
+  await commit(db, [awaitsChildren(job, null)], reopening(parent));
+  assert.deepEqual((await readJob(db, children[1] ?? "")).inherited_slots, ["k", "outer"]);
+  assert.equal((await readJob(db, children[0] ?? "")).inherited_slots, null);
+});
+
+file.test("reopen_children() gives a whole workflow the time of its definition, also while it waits", async (db) => {
+  await stopClock(db, NOW);
+  await db`insert into public.workflows (id, definition) values ('timed',
+    '{"start_step": "a", "timeout_seconds": 60, "steps": {"a": {"transformer_id": "echo"}}}')`;
+  const { parent, children } = await startFamily(db, 2, {
+    ...{ workflow_id: "timed", max_running: 1 },
+    children: [{ index: 0, input: {} }, { index: 1, input: {} }],
+  });
+  const deadline = new Date("2030-01-01T12:01:00.000Z");
+  const waiting = await readJob(db, children[1] ?? "");
+  assert.deepEqual([waiting.deadline_at, waiting.next_run_at], [deadline, deadline]);
+  await db`update public.jobs set max_failed_children = null where id = ${parent}`;
+  for (let n = 0; n < 2; n++) {
+    await commit(db, [commitOf(await claimOne(db), { status: "failed", error: ERROR })]);
+  }
+  const job = await claimOne(db);
+  await stopClock(db, "2030-01-01T13:00:00.000Z");
+  await commit(db, [awaitsChildren(job, null)], reopening(parent));
+  const later = new Date("2030-01-01T13:01:00.000Z");
+  const [first, second] = await Promise.all(children.map((id) => readJob(db, id)));
+  assert.deepEqual([first?.deadline_at, second?.deadline_at], [later, later]);
+  assert.deepEqual([second?.wanted_slot, second?.next_run_at], [`map:${parent}:each:1`, later]);
 });
