@@ -147,6 +147,7 @@ async function startOthers(
       ...supabaseEnvironment({ apiUrl: gateway.url, dbUrl: databaseUrl(dbPort, "postgres"), keys }),
       ...options.env,
     },
+    callers: ["workflow-orchestrator"],
     onLog: log,
   });
   resources.defer(() => gateway.services = undefined);

@@ -76,7 +76,9 @@ function introduce(stack: Stack): void {
   Secret key       ${stack.secretKey}
 
   Logs are in .millrace/logs; functions and migrations are watched.${
-    stack.options.virtualClock ? "\n  The clock is a virtual one: `deno task clock` moves it." : ""
+    stack.options.virtualClock && !stack.options.fresh
+      ? "\n  The clock is a virtual one: `deno task clock` moves it."
+      : ""
   }
 `);
 }

@@ -14,6 +14,8 @@ export interface FunctionHostOptions {
   jwtSecret: string;
   /** Environment of every function, on top of this process's own. */
   env: Record<string, string>;
+  /** Names of the functions that call others. */
+  callers?: readonly string[];
   /** Called with each line that a function writes. */
   onLog: (name: string, line: string) => void;
 }
@@ -83,9 +85,13 @@ export class FunctionHost {
     }
   }
 
-  /** Gives functions a few seconds to finish what they do, and ends them all. */
+  /**
+   * Gives functions a few seconds to finish what they do, and ends them all. Those that call others
+   * end at once: they would take the end of the others for a fault.
+   */
   async stop(): Promise<void> {
     this.#stopping = true;
+    await Promise.all((this.options.callers ?? []).map((name) => this.kill(name, "SIGKILL")));
     await Promise.all([...this.#living].map((worker) => worker.stop()));
     this.#client.close();
   }

@@ -272,3 +272,13 @@ test("bulk retries what a filter finds", async (scenario) => {
   assert.equal(wet?.["reply"].affected, 3);
   for (const id of ids) await scenario.when(id, (job) => job["status"] === "completed");
 });
+
+test("a scheduled job that is resumed still starts at its run_at", async (scenario) => {
+  const workflow = await scenario.workflow(oneStep(task()));
+  const id = await scenario.start(workflow, {}, { run_at: "2999-01-01T00:00:00Z" });
+  await resume(scenario, id);
+  await scenario.when(id, (job) => Number(job["version"]) >= 3 && job["lease_token"] === null);
+  const job = await scenario.job(id);
+  assert.equal(job["status"], "pending");
+  assert.equal(job["next_run_at"].toISOString(), "2999-01-01T00:00:00.000Z");
+});

@@ -128,6 +128,8 @@ export const claimedJobSchema = z.object({
   created_at: z.string(),
   started_at: z.string(),
   deadline_at: z.string().nullable(),
+  /** Not to begin before; null: at once. */
+  run_at: z.string().nullish(),
   trace_id: z.string(),
   priority: z.int(),
   /** Of a child: who waits for it, in which visit of which step, and its place among its siblings. */

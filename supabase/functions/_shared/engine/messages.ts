@@ -14,6 +14,8 @@ export interface ReadMessages {
   retry: RetryWish | null;
   /** What the mailbox asked for last, if for any. */
   pace: "pause" | "resume" | null;
+  /** Why it is to pause, where somebody said so. */
+  paceReason: string | null;
   /** The result of the current attempt, when it came by callback. */
   result: Exclude<AttemptResult, { status: "accepted" }> | null;
   /** Events and decisions that the current step waits for, in the order in which they came. */
@@ -39,6 +41,7 @@ export function readMessages(draft: Draft, messages: readonly Message[]): ReadMe
     cancel: null,
     retry: null,
     pace: null,
+    paceReason: null,
     result: null,
     awaited: [],
     refusal: null,
@@ -66,6 +69,7 @@ function readMessage(draft: Draft, message: Message, read: ReadMessages): void {
     case "pause":
     case "resume":
       read.pace = kind;
+      read.paceReason = text(payload["reason"]);
       return;
     case "step_result":
       if (isCurrent(draft.job, message) && read.result === null) read.result = resultOf(message);

@@ -98,6 +98,7 @@ async function goOn(
 ): Promise<Effect> {
   const { job, context } = draft;
   const { waiting, paused, not_before, rerun: wish } = job.state;
+  const runAt = job.run_at ? Date.parse(job.run_at) : -Infinity;
   const sent = before ?? { input: null, startedAt: context.now };
   // What the job waited for when it ended is history.
   const isWaiting = waiting !== undefined && wish === undefined;
@@ -109,6 +110,10 @@ async function goOn(
     return draft.pause();
   }
 
+  // A message has woken it before its time.
+  if (runAt > context.now && isFresh(job) && wish === undefined) {
+    return draft.park("pending", runAt);
+  }
   const admission = await nextAdmission(job, context);
   if (admission !== null) {
     // The database says when, should it not be now.
@@ -135,6 +140,7 @@ const NO_MESSAGES: ReadMessages = {
   cancel: null,
   retry: null,
   pace: null,
+  paceReason: null,
   result: null,
   awaited: [],
   refusal: null,
@@ -227,12 +233,13 @@ function sinceOf({ since }: { since: string }): SentAttempt {
 }
 
 /** Notes that somebody pauses the job, or has it go on. */
-function keepPace(draft: PlanDraft, { pace }: ReadMessages): void {
+function keepPace(draft: PlanDraft, { pace, paceReason: reason }: ReadMessages): void {
   const { paused } = draft.job.state;
   if (pace === null || paused === (pace === "pause")) return;
   draft.setState({ paused: pace === "pause" });
-  draft.event(pace === "pause" ? "pause_requested" : "resumed", {});
-  draft.tellChildren(pace, null);
+  const type = pace === "pause" ? "pause_requested" : "resumed";
+  draft.event(type, reason === null ? {} : { reason });
+  draft.tellChildren(pace, reason);
 }
 
 async function redeliver(draft: PlanDraft, reason: string, sent: SentAttempt): Promise<Effect> {

@@ -78,7 +78,7 @@ export function unavailable(message: string, retryAfterSeconds: number, cause?: 
 /** 400 for one fault or several: the message tells the first, `details` lists all. */
 export function invalidRequest(faults: readonly Fault[]): ApiError {
   const [first] = faults;
-  const where = first === undefined || first.path === "" ? "the request" : `'${first.path}'`;
+  const where = first === undefined || first.path === "" ? "the body" : `'${first.path}'`;
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
   return new ApiError(
     "invalid_request",

@@ -62,6 +62,6 @@ export const textRule: ValueRule = (value) =>
 
 /** What `key` of `concurrency` must come to. */
 export const limitKeyRule: ValueRule = (value) =>
-  typeof value === "number" || nameSchema.safeParse(value).success
+  typeof value === "number" || typeof value === "boolean" || nameSchema.safeParse(value).success
     ? undefined
-    : `must be a number, or a text of 1 to ${MAX_NAME_LENGTH} characters`;
+    : `must be a number, true or false, or a text of 1 to ${MAX_NAME_LENGTH} characters`;

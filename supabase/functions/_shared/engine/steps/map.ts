@@ -18,7 +18,7 @@ export const mapHandler: StepHandler<"map"> = {
     const place = `steps.${id}.items`;
     const found = await ruledValue(checked.items, evaluationContext(job), itemsRule, place);
     const items = found as readonly unknown[]; // by the rule
-    if (items.length === 0) return { type: "completed", output: [] };
+    if (items.length === 0) return { type: "completed", output: [], errors: [] };
     const branch = checked.path === null ? null : definition.branches.get(checked.path);
     if (branch === undefined) {
       throw new EngineError("definition_invalid", `There is no branch '${checked.path}'`);
@@ -52,11 +52,7 @@ export const mapHandler: StepHandler<"map"> = {
         errors.push({ index, error: { code, message: message.slice(0, SHOWN_TEXT), retryable } });
       }
     }
-    return {
-      type: "completed",
-      output,
-      ...(errors.length === 0 ? {} : { errors }),
-    };
+    return { type: "completed", output, errors };
   },
 
   childName: (_checked, { index }) => `item ${index}`,

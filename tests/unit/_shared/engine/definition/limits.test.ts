@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { contextOf } from "../support.ts";
 import { accepted, refused, withKeys } from "./support.ts";
 
-const key = "must be a number, or a text of 1 to 200 characters";
+const key = "must be a number, true or false, or a text of 1 to 200 characters";
 
 const REFUSED: [name: string, keys: object, problems: string[]][] = [
   ["a concurrency of none", { concurrency: { max_running: 0 } }, [

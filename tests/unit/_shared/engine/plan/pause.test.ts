@@ -204,3 +204,21 @@ for (const validate of [{ type: "function", transformer_id: "echo" }, { type: "m
     } else assert.deepEqual(written(decision).approval?.details, { output: 7 });
   });
 }
+
+Deno.test("plan() does not begin a job before its run_at, whatever message wakes it", async () => {
+  const world = at({ transformer_id: "echo" });
+  world.job = { ...world.job, run_at: iso(T0 + 60_000) };
+  await world.claim([world.message("pause")]);
+  assert.equal(world.last.status, "paused");
+  await world.claim([world.message("resume")]);
+  assert.deepEqual([world.last.status, world.last.next_run_at], ["pending", iso(T0 + 60_000)]);
+  world.now = T0 + 60_000;
+  assert.equal((await world.claim()).effect.type, "dispatch");
+});
+
+Deno.test("plan() keeps why somebody pauses a job", async () => {
+  const world = await waiting({ type: "wait", seconds: 60 });
+  await world.claim([world.message("pause", { payload: { reason: "stocktaking" } })]);
+  const [event] = world.row.writes.at(-1)?.events ?? [];
+  assert.deepEqual([event?.type, event?.data], ["pause_requested", { reason: "stocktaking" }]);
+});
