@@ -12,8 +12,10 @@ export function checkRows(db: Database): void {
     open.set(job.parent_job_id, (open.get(job.parent_job_id) ?? 0) + 1);
   }
   for (const job of db.jobs.values()) {
-    const { path, status, next_run_at, lease_token, wanted_slot } = job;
+    const { path, status, state, next_run_at, lease_token, wanted_slot } = job;
     assert.equal(job.open_children, open.get(job.id) ?? 0, `open children of ${path}`);
+    const waits = state.waiting?.kind === "children" || state.ending !== undefined;
+    assert.ok(job.open_children === 0 || waits, `${path} has gone on without its children`);
     assert.equal(status === "running", lease_token !== null, `lease of ${path}`);
     assert.ok(wanted_slot === null || status === "pending", `wish of ${path}`);
     if (isEnded(status)) {

@@ -187,6 +187,7 @@ export class Story {
       else owner.isFrozen = true;
     }
     if (random.chance(rough.crash)) { for (const owner of this.owners) owner.isFrozen = false; }
+    if (random.chance(rough.crash)) this.steal();
     const roots = [...db.jobs.values()].filter(({ depth }) => depth === 0);
     const job = random.pick(roots);
     if (random.chance(rough.cancel)) db.send(job.id, "cancel", { payload: { reason: "enough" } });
@@ -196,6 +197,21 @@ export class Story {
       });
     }
     if (random.chance(rough.retry)) this.retry(job);
+  }
+
+  /** The lease of a single job has run out, and somebody claims it before its owner knows. */
+  private steal(): void {
+    const { db, random } = this;
+    // What is decided and not durable has the most to lose.
+    const owner = random.pick(this.owners);
+    const pending = [...owner.held.values()].filter(({ pending }) => pending !== null);
+    const owned = pending.map(({ job }) => db.job(job.job_id))
+      .filter(({ lease_token }) => lease_token === owner.token);
+    const thieves = this.owners.filter((other) => other !== owner && !other.isFrozen);
+    if (owned.length === 0 || thieves.length === 0) return;
+    const job = random.pick(owned);
+    job.next_run_at = db.now;
+    random.pick(thieves).claim([job.id]);
   }
 
   private retry(job: JobRow): void {
