@@ -48,8 +48,9 @@ create table public.job_inbox (
   payload jsonb not null default '{}'::jsonb
     constraint job_inbox_payload_object check (jsonb_typeof(payload) = 'object'),
   created_at timestamptz not null default millrace.now(),
-  constraint job_inbox_wish_size check (
-    kind not in ('cancel', 'pause', 'resume', 'retry') or millrace.json_bytes(payload) <= 8192),
+  -- A result is at most 4 MiB; the rest is for what surrounds it.
+  constraint job_inbox_payload_size check (millrace.json_bytes(payload)
+    <= case when kind in ('cancel', 'pause', 'resume', 'retry') then 8192 else 4260000 end),
   constraint job_inbox_result_names_attempt check (
     kind not in ('step_result', 'decision')
     or (step_id is not null and visit is not null and attempt is not null))
@@ -105,7 +106,8 @@ create trigger job_inbox_wake_job before insert on public.job_inbox
     and coalesce(current_setting('millrace.wake', true), '') <> 'sender')
   execute function millrace.wake_job();
 
-create function millrace.wake_jobs(p_job_ids uuid[]) returns void
+create function millrace.wake_jobs(p_job_ids uuid[], p_keeps_place boolean default false)
+returns void
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
@@ -115,15 +117,15 @@ begin
   update public.jobs j
   set wake_requested = true,
       next_run_at = case when j.lease_token is null then v_now else j.next_run_at end,
-      queue_place = null,
+      queue_place = case when p_keeps_place then j.queue_place end,
       last_updated_at = v_now
   where j.id = any (p_job_ids);
 end;
 $$;
-comment on function millrace.wake_jobs(uuid[]) is
-  'Wakes jobs that have not ended, which the caller has locked and sends messages to under the setting millrace.wake = sender.';
-revoke execute on function millrace.wake_jobs(uuid[]) from public;
-grant execute on function millrace.wake_jobs(uuid[]) to service_role;
+comment on function millrace.wake_jobs(uuid[], boolean) is
+  'Wakes jobs that have not ended, which the caller has locked and sends messages to under the setting millrace.wake = sender. p_keeps_place: those that are to be started stay where they are in the queue.';
+revoke execute on function millrace.wake_jobs(uuid[], boolean) from public;
+grant execute on function millrace.wake_jobs(uuid[], boolean) to service_role;
 
 -- Unlogged: signs of life, worthless after a crash.
 create unlogged table public.orchestrators (

@@ -77,13 +77,57 @@ revoke execute on function millrace.child_results_bytes(uuid, text, integer),
 grant execute on function millrace.child_results_bytes(uuid, text, integer),
   millrace.child_ends(uuid, text, integer, integer) to service_role;
 
+-- How far the mailboxes of these jobs are read at once: to the end, where cut_at is null, else those
+-- of the jobs before cut_at, and of that one the messages up to last_id. 16 MiB, one message at least.
+create function millrace.look_at_mail(
+  p_job_ids uuid[], out is_empty boolean, out cut_at bigint, out last_id bigint
+)
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  v_bytes bigint := 0;
+  v_message record;
+begin
+  is_empty := true;
+  for v_message in
+    select listed.position, m.id, m.bytes
+    from unnest(p_job_ids) with ordinality as listed (id, position)
+    cross join lateral (
+      select i.id, octet_length(i.payload::text) as bytes from public.job_inbox i
+      where i.job_id = listed.id order by i.id offset 0
+    ) as m
+  loop
+    v_bytes := v_bytes + v_message.bytes;
+    if v_bytes > 16777216 and not is_empty then
+      cut_at := v_message.position;
+      return;
+    end if;
+    is_empty := false;
+    last_id := v_message.id;
+  end loop;
+end;
+$$;
+comment on function millrace.look_at_mail(uuid[]) is
+  'How much of the mailboxes of these jobs goes into one answer: about 16 MiB.';
+revoke execute on function millrace.look_at_mail(uuid[]) from public;
+grant execute on function millrace.look_at_mail(uuid[]) to service_role;
+
 -- A job as its new owner needs it, with its mailbox. Read after the lease is taken: a message is
 -- either in here, or its sender saw the lease and has set wake_requested.
 create function millrace.claimed_jobs(p_job_ids uuid[]) returns json
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
+declare
+  v_mail record := millrace.look_at_mail(p_job_ids);
 begin
+  if v_mail.cut_at is not null then
+    -- What is not handed over keeps its job awake.
+    update public.jobs j set wake_requested = true
+    where j.id = any (p_job_ids[v_mail.cut_at:])
+      and exists (select from public.job_inbox m where m.job_id = j.id);
+  end if;
   return (
     select coalesce(json_agg(json_build_object(
         'job_id', j.id, 'user_id', j.user_id, 'workflow_id', j.workflow_id,
@@ -106,19 +150,44 @@ begin
             j.open_children) end,
         'retry', case when j.next_retry_at is not null then
           json_build_object('at', j.next_retry_at, 'error', j.error) end,
-        'messages', coalesce((
+        'messages', case when v_mail.is_empty then '[]'::json else coalesce((
           select json_agg(json_build_object('id', m.id, 'kind', m.kind, 'step_id', m.step_id,
             'visit', m.visit, 'attempt', m.attempt, 'payload', m.payload) order by m.id)
-          from public.job_inbox m where m.job_id = j.id), '[]'::json)
+          from public.job_inbox m
+          where m.job_id = j.id and (v_mail.cut_at is null or listed.position < v_mail.cut_at
+            or (listed.position = v_mail.cut_at and m.id <= v_mail.last_id))), '[]'::json) end
       ) order by listed.position), '[]'::json)
     from unnest(p_job_ids) with ordinality as listed (id, position)
     cross join lateral (select * from public.jobs where jobs.id = listed.id offset 0) as j);
 end;
 $$;
 
-comment on function millrace.claimed_jobs(uuid[]) is 'Jobs as their new owner needs them, with their messages.';
+comment on function millrace.claimed_jobs(uuid[]) is
+  'Jobs as their new owner needs them, with their messages: the oldest 16 MiB of them.';
 revoke execute on function millrace.claimed_jobs(uuid[]) from public;
 grant execute on function millrace.claimed_jobs(uuid[]) to service_role;
+
+create function millrace.mailbox_bytes(p_job_id uuid) returns bigint
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+declare
+  v_bytes bigint := 0;
+  v_next bigint;
+begin
+  for v_next in
+    select octet_length(m.payload::text) from public.job_inbox m where m.job_id = p_job_id
+  loop
+    v_bytes := v_bytes + v_next;
+    exit when v_bytes > 16777216;
+  end loop;
+  return v_bytes;
+end;
+$$;
+comment on function millrace.mailbox_bytes(uuid) is
+  'How many bytes of text the messages to a job are; counted up to 16 MiB.';
+revoke execute on function millrace.mailbox_bytes(uuid) from public;
+grant execute on function millrace.mailbox_bytes(uuid) to service_role;
 
 -- How many of these jobs fit into one answer: at least one, and no more than 16 MiB of text. What is
 -- beyond is left to the next claim. Measured as text, since what takes little room on disk
@@ -140,10 +209,10 @@ begin
     select listed.id, j.parent_id,
       coalesce(octet_length(j.input_data::text), 0) + octet_length(j.step_data::text)
         + coalesce(octet_length(j.item::text), 0)
-        + case when j.state ? 'waiting' then coalesce((
-            select sum(octet_length(m.payload::text)) from public.job_inbox m
-            where m.job_id = listed.id), 0)
-          else 0 end
+        -- Whoever was never claimed has been sent wishes at most.
+        + case when j.version > 0
+            and exists (select from public.job_inbox m where m.job_id = listed.id)
+          then millrace.mailbox_bytes(listed.id) else 0 end
         + case when j.open_children = 0 and j.state #>> '{waiting,kind}' = 'children' then
             millrace.child_results_bytes(listed.id, j.current_step_id,
               coalesce((j.state ->> 'visit')::integer, 1))
@@ -151,7 +220,7 @@ begin
     from unnest(p_job_ids) as listed (id)
     cross join lateral (
       select jobs.input_data, jobs.step_data, jobs.item, jobs.state, jobs.open_children,
-        jobs.current_step_id, case when jobs.branch is not null then jobs.parent_job_id end as parent_id
+        jobs.version, jobs.current_step_id, case when jobs.branch is not null then jobs.parent_job_id end as parent_id
       from public.jobs where jobs.id = listed.id offset 0
     ) as j
   loop

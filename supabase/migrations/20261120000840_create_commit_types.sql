@@ -17,13 +17,14 @@ create type millrace.job_commit as (
   max_failed_children integer,
   awaits_children boolean,
   joined_failures integer,
+  force boolean,
   admission jsonb,
   granted_slot text,
   wanted_slot text,
   reopened integer
 );
 comment on type millrace.job_commit is
-  'New columns of one job. step_data holds only the entries that changed; next_run_at is the wish of a job that parks; joined_failures makes it void unless all children have ended with so many failures; admission is what it asks for before it goes on, and granted_slot or wanted_slot the answer, which the database gives, as it counts the children that are reopened.';
+  'New columns of one job. step_data holds only the entries that changed; next_run_at is the wish of a job that parks; joined_failures makes it void unless all children have ended with so many failures; force has a failure wait until the children that the job has are cancelled, which it would be refused for else; admission is what it asks for before it goes on, and granted_slot or wanted_slot the answer, which the database gives, as it counts the children that are reopened.';
 grant usage on type millrace.job_commit to service_role;
 
 create type millrace.spawn as (

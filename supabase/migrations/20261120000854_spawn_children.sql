@@ -161,13 +161,15 @@ begin
   from family f
   cross join lateral jsonb_array_elements((p_spawns[f.position]).children)
     with ordinality as c (value, number)
-  where c.value -> 'id' is null
+  -- What nobody waits for has been started before where there is such a job. Any other child is
+  -- counted, so that an id that is taken must fail the commit, by the primary key.
+  where f.parent_id is not null or c.value -> 'id' is null
     -- Without offset 0 the planner might read all jobs for a hash table.
     or not exists (select from public.jobs j where j.id = (c.value ->> 'id')::uuid offset 0);
 end;
 $$;
 comment on function millrace.insert_children(millrace.spawn[], uuid, interval, timestamptz) is
-  'Inserts the children of spawns that nothing speaks against.';
+  'Inserts the children of spawns that nothing speaks against; a detached one that exists already was started before.';
 
 create function millrace.spawn_children(
   p_spawns jsonb, p_applied uuid[], p_token uuid, p_lease interval, p_now timestamptz,

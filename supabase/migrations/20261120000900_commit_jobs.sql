@@ -201,6 +201,29 @@ $$;
 comment on function millrace.valid_commits(millrace.job_commit[], uuid) is
   'The commits that may be written: those of jobs that the caller owns as he read them, and whose children have ended as he says.';
 
+-- The last resort of an orchestrator is to fail a job, which must not be refused for ever. What has
+-- open children, be they to end with this very commit, ends as soon as it has been woken by the last.
+create function millrace.hold_failures_back(p_commits millrace.job_commit[])
+returns millrace.job_commit[]
+language plpgsql set search_path = ''
+as $$
+begin
+  return array(
+    select case when c.force and c.status = 'failed' and j.open_children > 0
+        then jsonb_populate_record(c, jsonb_build_object('status', 'waiting',
+          'awaits_children', true, 'next_run_at', null, 'error', null,
+          'state', c.state || jsonb_build_object('ending',
+            jsonb_build_object('status', c.status, 'error', c.error))))
+        else c end
+    from unnest(p_commits) as c
+    left join lateral (
+      select jobs.open_children from public.jobs where jobs.id = c.job_id offset 0
+    ) as j on true);
+end;
+$$;
+comment on function millrace.hold_failures_back(millrace.job_commit[]) is
+  'The commits, in which forced failures of jobs with open children wait for these.';
+
 -- What reaches beyond the jobs themselves, before they are written: parents that wait for them,
 -- children that are opened again, slots and starts that are asked for.
 create function millrace.prepare_commits(
@@ -210,7 +233,8 @@ language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
 declare
-  v_commits millrace.job_commit[] := millrace.valid_commits(p_commits, p_token);
+  v_commits millrace.job_commit[] := millrace.valid_commits(
+    millrace.hold_failures_back(p_commits), p_token);
   v_asking boolean := exists (select from unnest(v_commits) as c where c.admission is not null);
   v_reopenings jsonb;
   v_reopened uuid[] := '{}';
@@ -257,6 +281,7 @@ declare
   v_ids uuid[];
   v_asking boolean;
   v_joining boolean;
+  v_forcing boolean;
   v_parents uuid[];
   v_done record;
   v_spawned record;
@@ -266,20 +291,27 @@ begin
     select c from jsonb_populate_recordset(null::millrace.job_commit, p_commit -> 'jobs') as c);
   v_commits := v_asked;
   select coalesce(array_agg(c.job_id), '{}'), bool_or(c.admission is not null),
-    bool_or(c.joined_failures is not null),
+    bool_or(c.joined_failures is not null), bool_or(c.force),
     coalesce(array_agg(j.parent_job_id) filter (where j.parent_job_id is not null), '{}')
-  into v_ids, v_asking, v_joining, v_parents
+  into v_ids, v_asking, v_joining, v_forcing, v_parents
   from unnest(v_asked) as c
   left join lateral (
     select jobs.parent_job_id from public.jobs
     where jobs.id = c.job_id and c.status in ('completed', 'failed', 'cancelled') offset 0
   ) as j on true;
+  if v_forcing then
+    p_commit := p_commit || jsonb_build_object('child_messages',
+      coalesce(p_commit -> 'child_messages', '[]') || (
+        select jsonb_agg(jsonb_build_object('job_id', c.job_id, 'kind', 'cancel',
+          'reason', c.error ->> 'message'))
+        from unnest(v_asked) as c where c.force));
+  end if;
   if p_commit -> 'child_messages' <> '[]' or p_commit -> 'reopenings' <> '[]' then
     v_ids := v_ids || millrace.addressed_children(p_commit);
   end if;
   perform from public.jobs j where j.id = any (v_ids || v_parents) order by j.id for update;
 
-  if v_parents <> '{}' or v_asking or v_joining or p_commit -> 'reopenings' <> '[]' then
+  if v_parents <> '{}' or v_asking or v_joining or v_forcing or p_commit -> 'reopenings' <> '[]' then
     v_commits := millrace.prepare_commits(v_asked, p_commit -> 'reopenings', v_token, v_now);
   end if;
   v_done := millrace.write_jobs(v_commits, v_token, v_lease,
@@ -338,22 +370,30 @@ create function millrace.unread_messages(p_job_ids uuid[]) returns json
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
+declare
+  v_mail record;
 begin
   if p_job_ids = '{}' then
     return '[]'::json;
   end if;
+  p_job_ids := array(select distinct id from unnest(p_job_ids) as id);
+  v_mail := millrace.look_at_mail(p_job_ids);
   return (
     select coalesce(json_agg(json_build_object('job_id', woken.id, 'messages', woken.messages)), '[]')
     from (
       select m.job_id as id, json_agg(json_build_object('id', m.id, 'kind', m.kind,
         'step_id', m.step_id, 'visit', m.visit, 'attempt', m.attempt, 'payload', m.payload)
         order by m.id) as messages
-      from public.job_inbox m where m.job_id = any (p_job_ids)
+      from unnest(p_job_ids) with ordinality as listed (id, position)
+      join public.job_inbox m on m.job_id = listed.id
+      where v_mail.cut_at is null or listed.position < v_mail.cut_at
+        or (listed.position = v_mail.cut_at and m.id <= v_mail.last_id)
       group by m.job_id
     ) as woken);
 end;
 $$;
-comment on function millrace.unread_messages(uuid[]) is 'The mailboxes of jobs: [{job_id, messages}].';
+comment on function millrace.unread_messages(uuid[]) is
+  'The mailboxes of jobs: [{job_id, messages}], the first 16 MiB of them.';
 revoke execute on function millrace.unread_messages(uuid[]) from public;
 grant execute on function millrace.unread_messages(uuid[]) to service_role;
 
@@ -421,10 +461,12 @@ grant execute on function public.commit_jobs(jsonb), public.extend_leases(uuid, 
 revoke execute on function millrace.commit(jsonb), millrace.commit_results(millrace.job_commit[], uuid[], uuid),
   millrace.prepare_commits(millrace.job_commit[], jsonb, uuid, timestamptz),
   millrace.valid_commits(millrace.job_commit[], uuid),
+  millrace.hold_failures_back(millrace.job_commit[]),
   millrace.write_jobs(millrace.job_commit[], uuid, interval, bigint[], timestamptz),
   millrace.write_records(jsonb, uuid[], timestamptz) from public;
 grant execute on function millrace.commit(jsonb), millrace.commit_results(millrace.job_commit[], uuid[], uuid),
   millrace.prepare_commits(millrace.job_commit[], jsonb, uuid, timestamptz),
   millrace.valid_commits(millrace.job_commit[], uuid),
+  millrace.hold_failures_back(millrace.job_commit[]),
   millrace.write_jobs(millrace.job_commit[], uuid, interval, bigint[], timestamptz),
   millrace.write_records(jsonb, uuid[], timestamptz) to service_role;

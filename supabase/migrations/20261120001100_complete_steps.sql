@@ -33,7 +33,12 @@ language plpgsql set search_path = ''
 as $$
 declare
   v_attempt record;
+  v_bytes integer := millrace.json_bytes(coalesce(p_result -> 'output', p_result -> 'error'));
 begin
+  if v_bytes > 4194304 then
+    raise exception 'Cannot finish step as its result must be <= 4194304 bytes: current size is %',
+      v_bytes using errcode = 'MR006';
+  end if;
   select * into strict v_attempt from millrace.read_callback_token(p_token);
   insert into public.job_inbox (job_id, kind, step_id, visit, attempt, payload)
   select j.id, 'step_result', v_attempt.step_id, v_attempt.visit, v_attempt.attempt, p_result
@@ -45,7 +50,7 @@ begin
 end;
 $$;
 comment on function millrace.post_step_result(text, jsonb) is
-  'Puts a result into the mailbox of the job that a token names. Raises MR002, MR005, MR007.';
+  'Puts a result into the mailbox of the job that a token names. Raises MR002, MR005, MR006, MR007.';
 revoke execute on function millrace.post_step_result(text, jsonb) from public;
 grant execute on function millrace.post_step_result(text, jsonb) to service_role;
 
@@ -53,7 +58,7 @@ create function public.complete_step(p_token text, p_output jsonb) returns jsonb
 language sql set search_path = ''
 as $$ select millrace.post_step_result(p_token, jsonb_build_object('status', 'completed', 'output', p_output)) $$;
 comment on function public.complete_step(text, jsonb) is
-  'Completes the step that a callback token names with this output. Answers {job_id, step_id}. Raises MR002 (no such job), MR005 (token), MR007 (job has ended). A result for an attempt that is over is recorded as late and dropped.';
+  'Completes the step that a callback token names with this output. Answers {job_id, step_id}. Raises MR002 (no such job), MR005 (token), MR006 (output too large), MR007 (job has ended). A result for an attempt that is over is recorded as late and dropped.';
 
 create function public.fail_step(p_token text, p_error jsonb) returns jsonb
 language plpgsql set search_path = ''
@@ -68,7 +73,7 @@ begin
 end;
 $$;
 comment on function public.fail_step(text, jsonb) is
-  'Fails the attempt that a callback token names with {code, message, retryable?, details?, retry_after_seconds?}; its retry policy decides what follows. Raises MR002, MR005, MR007, MR008 (malformed error).';
+  'Fails the attempt that a callback token names with {code, message, retryable?, details?, retry_after_seconds?}; its retry policy decides what follows. Raises MR002, MR005, MR006, MR007, MR008 (malformed error).';
 
 revoke execute on function public.complete_step(text, jsonb), public.fail_step(text, jsonb)
   from public, anon, authenticated;

@@ -42,9 +42,18 @@ begin
       order by j.id for update
     ) as locked
     where locked.status not in ('completed', 'failed', 'cancelled'));
+  -- All at once what the mailbox does for one message; a wish that is free to repeat is no way past
+  -- the others in the queue.
+  perform millrace.wake_jobs(v_open, p_kind in ('pause', 'resume'));
+  if p_kind in ('pause', 'resume') then
+    delete from public.job_inbox m
+    where m.job_id = any (v_open) and m.kind in ('pause', 'resume');
+  end if;
+  perform set_config('millrace.wake', 'sender', true);
   insert into public.job_inbox (job_id, kind, payload)
   select listed.id, p_kind, p_payload from unnest(v_open) as listed (id)
   on conflict do nothing;
+  perform set_config('millrace.wake', '', true);
   return v_open;
 end;
 $$;

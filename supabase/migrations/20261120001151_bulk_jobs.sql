@@ -100,6 +100,7 @@ as $$
 declare
   v_user_id uuid := millrace.require_caller();
   v_filter millrace.job_filter := millrace.read_job_filter(p_filter);
+  v_most integer := case when v_user_id is null then 10000 else 1000 end;
   v_contrary uuid[] := case p_action
     when 'pause' then millrace.jobs_that_are_to('resume')
     when 'resume' then millrace.jobs_that_are_to('pause') end;
@@ -110,9 +111,9 @@ begin
   if p_action is null or p_action not in ('cancel', 'pause', 'resume', 'retry') then
     raise exception 'Cannot act in bulk as p_action must be cancel, pause, resume or retry: current value is %',
       coalesce(left(p_action, 100), 'null') using errcode = 'MR008';
-  elsif p_limit is null or p_limit not between 1 and 10000 then
-    raise exception 'Cannot act in bulk as p_limit must be between 1 and 10000: current value is %',
-      coalesce(p_limit::text, 'null') using errcode = 'MR008';
+  elsif p_limit is null or p_limit not between 1 and v_most then
+    raise exception 'Cannot act in bulk as p_limit must be between 1 and %: current value is %',
+      v_most, coalesce(p_limit::text, 'null') using errcode = 'MR008';
   elsif v_user_id <> v_filter.user_id then
     raise exception 'Cannot act on the jobs of somebody else' using errcode = 'MR011';
   end if;
@@ -148,7 +149,7 @@ begin
 end;
 $$;
 comment on function public.bulk_jobs(text, jsonb, integer, boolean, text, boolean) is
-  'Cancels, pauses, resumes or retries the caller''s jobs (the service role: everybody''s) that p_filter names, the oldest p_limit (at most 10000) of them; children follow their roots, and jobs for which it makes no sense are left out. p_dry_run: counts only. p_kick as in start_job. Answers {matched, affected, job_ids (the first 100), dry_run, kick}. Raises MR008 (action, limit, filter), MR009, MR011 (user_id of somebody else).';
+  'Cancels, pauses, resumes or retries the caller''s jobs (the service role: everybody''s) that p_filter names, the oldest p_limit (at most 1000, for the service role 10000) of them; children follow their roots, and jobs for which it makes no sense are left out. p_dry_run: counts only. p_kick as in start_job. Answers {matched, affected, job_ids (the first 100), dry_run, kick}. Raises MR008 (action, limit, filter), MR009, MR011 (user_id of somebody else).';
 revoke execute on function public.bulk_jobs(text, jsonb, integer, boolean, text, boolean)
   from public, anon;
 grant execute on function public.bulk_jobs(text, jsonb, integer, boolean, text, boolean)

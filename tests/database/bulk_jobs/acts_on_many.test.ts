@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { TestDatabase } from "../../support/database.ts";
+import { plansOf } from "../../support/plans.ts";
 import { privateDatabase } from "../../support/private_database.ts";
 import { as, insertJob } from "../../support/engine.ts";
 import { ALICE, BOB, queuedCalls, setSecrets } from "../../support/seed_database.ts";
@@ -233,12 +234,17 @@ for (
     [
       "a limit of 0",
       ["cancel", {}, 0],
-      "Cannot act in bulk as p_limit must be between 1 and 10000: current value is 0",
+      "Cannot act in bulk as p_limit must be between 1 and 1000: current value is 0",
     ],
     [
       "no limit",
       ["cancel", {}, null],
-      "Cannot act in bulk as p_limit must be between 1 and 10000: current value is null",
+      "Cannot act in bulk as p_limit must be between 1 and 1000: current value is null",
+    ],
+    [
+      "more than a user may have at once",
+      ["cancel", {}, 1001],
+      "Cannot act in bulk as p_limit must be between 1 and 1000: current value is 1001",
     ],
     [
       "a list",
@@ -276,3 +282,25 @@ file.test("bulk_jobs() refuses a session without a user, MR009", async (db) => {
     code: "MR009",
   });
 });
+
+file.test("bulk_jobs() takes 10,000 jobs of the service role, 1,000 of a user", async (db) => {
+  await insertJob(db);
+  const of = (limit: number) =>
+    as(db, "service_role", null, (db) => bulk(db, "cancel", {}, limit, true));
+  assert.equal((await of(10_000)).matched, 1);
+  assert.equal((await asAlice(db, "cancel", {}, 1000, true)).matched, 1);
+  await assert.rejects(of(10_001), { code: "MR008", message: /between 1 and 10000: .* 10001$/ });
+});
+
+for (const action of ["cancel", "pause"]) {
+  file.test(`bulk_jobs() wakes all jobs to ${action} by one statement`, async (db) => {
+    for (let n = 0; n < 20; n++) await insertJob(db);
+    const plans = await plansOf(file, (db) => bulk(db, action));
+    assert.equal((await mailbox(db)).length, 20);
+    const [woken] = await db`select count(*) as number from public.jobs
+      where wake_requested and next_run_at <= now()
+        and (queue_place is null) = (${action} = 'cancel')`;
+    assert.equal(woken?.number, 20);
+    assert.equal(plans.filter((plan) => /update public\.jobs/.test(plan)).length, 1);
+  });
+}

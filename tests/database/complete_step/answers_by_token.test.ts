@@ -144,3 +144,21 @@ file.test("complete_step() refuses the tokens of before when the secret is chang
   await assert.rejects(complete(db, token, 1), { code: "MR005" });
   await complete(db, await tokenOf(db, id), 1);
 });
+
+for (
+  const [name, output] of [
+    ["large", "x".repeat(4_194_304)],
+    ["of numbers hundreds of digits long", Array(60).fill("1e131000")],
+  ] as const
+) {
+  file.test(`complete_step() refuses a result that is ${name}, MR006`, async (db) => {
+    const token = await tokenOf(db, await insertJob(db));
+    const json = typeof output === "string" ? JSON.stringify(output) : `[${output}]`;
+    await assert.rejects(
+      db`select public.complete_step(${token}, ${json}::text::jsonb)`,
+      { code: "MR006", message: /^Cannot finish step as its result must be <= 4194304 bytes: / },
+    );
+    await complete(db, token, "x".repeat(4_194_000));
+    assert.equal((await messages(db)).length, 1);
+  });
+}

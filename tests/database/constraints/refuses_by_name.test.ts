@@ -127,8 +127,13 @@ const OTHERS: Record<string, {
     bad: [
       ["job_inbox_kind_known", { kind: "greeting" }],
       ["job_inbox_payload_object", { payload: [] }],
-      ["job_inbox_wish_size", { payload: { reason: "x".repeat(9_000) } }],
-      ["job_inbox_wish_size", { kind: "pause", payload: { a: Array(100).fill(1e308) } }],
+      ["job_inbox_payload_size", { payload: { reason: "x".repeat(9_000) } }],
+      ["job_inbox_payload_size", { kind: "pause", payload: { a: Array(100).fill(1e308) } }],
+      ["job_inbox_payload_size", { kind: "event", payload: { a: "x".repeat(4_260_000) } }],
+      ["job_inbox_payload_size", {
+        kind: "spawn_refused",
+        payload: { a: Array(20_000).fill(1e308) },
+      }],
       ["job_inbox_result_names_attempt", { kind: "step_result" }],
       ["job_inbox_result_names_attempt", { kind: "step_result", step_id: "a", visit: 1 }],
       ["job_inbox_result_names_attempt", { kind: "decision", step_id: "a", visit: 1 }],

@@ -192,3 +192,16 @@ file.test("spawn_children() calls no orchestrator: the one that commits looks it
   assert.deepEqual(await queuedCalls(db), []);
   assert.equal((await childrenOf(db, id)).length, 2);
 });
+
+file.test("spawn_children() refuses an id that is taken, as the child would be waited for", async (db) => {
+  const taken = await insertJob(db);
+  await insertJob(db, { priority: 9 });
+  const job = await claimOne(db);
+  const spawn = spawnOf(job, 1, {
+    children: [{ index: 0, id: taken, branch: "each", start_step: "work" }],
+  });
+  await assert.rejects(commit(db, [awaitsChildren(job, 1)], { spawns: [spawn] }), {
+    code: "23505",
+    constraint_name: "jobs_pkey",
+  });
+});
