@@ -72,3 +72,57 @@ Deno.test("withdraw() takes back what waits, but not what is under way", async (
   batch.settle("a", "committed");
   assert.equal(await underWay, "committed");
 });
+
+/** The jobs of one batch after the other, until nothing waits. */
+function batchesOf(queue: CommitQueue): string[] {
+  const batches: string[] = [];
+  while (queue.size > 0) {
+    const { writes } = queue.take();
+    batches.push(writes.map(({ job }) => job.job_id).join(" "));
+  }
+  return batches;
+}
+
+function spawningWrite(job_id: string, children: number): JobWrite {
+  return { ...aWrite(job_id), spawn: { children: new Array(children).fill({}) } } as JobWrite;
+}
+
+Deno.test("take() leaves what would make a turn too long to the next, in order", () => {
+  const { queue } = aQueue();
+  for (const id of ["a", "b", "c"]) void queue.add(spawningWrite(id, 9_000));
+  void queue.add(aWrite("d"));
+  assert.deepEqual(batchesOf(queue), ["a b", "c d"]);
+});
+
+Deno.test("take() takes alone what is too long for any turn", () => {
+  const { queue } = aQueue();
+  void queue.add(aWrite("a"));
+  void queue.add(spawningWrite("b", 20_000));
+  void queue.add(aWrite("c"));
+  assert.deepEqual(batchesOf(queue), ["a", "b", "c"]);
+});
+
+Deno.test("take() counts children that are told or run once more, and no others", () => {
+  const { queue } = aQueue();
+  const tell = (id: string, part: Partial<JobWrite>) =>
+    void queue.add({ ...aWrite(id), ...part }, 15_000);
+  tell("told", { childMessage: {} as never });
+  tell("reopened", { reopening: {} as never });
+  tell("quiet", {});
+  tell("silent", {});
+  assert.deepEqual(batchesOf(queue), ["told", "reopened quiet silent"]);
+});
+
+Deno.test("take() takes all that start children ahead, whatever else waits", async () => {
+  const { queue, settled } = aQueue();
+  void queue.add(spawningWrite("a", 20_000));
+  const rest = queue.add(aWrite("b"));
+  const ahead = queue.addSpawn(spawningWrite("c", 16));
+  const batch = queue.take();
+  assert.deepEqual([batch.writes.length, batch.spawning.length, batch.has("b")], [1, 1, false]);
+  batch.settleRest();
+  assert.equal(await ahead, "lost");
+  queue.withdraw("b");
+  assert.equal(await rest, "lost");
+  assert.deepEqual([queue.size, settled.count], [0, 3]);
+});

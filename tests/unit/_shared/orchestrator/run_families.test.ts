@@ -1,111 +1,15 @@
 import assert from "node:assert/strict";
-import type {
-  ClaimedJob,
-  JobWrite,
-} from "../../../../supabase/functions/_shared/contracts/turn.ts";
+import { aJob, aMessage, completed, ManualEngine } from "../../../support/manual_engine.ts";
 import {
-  aJob,
-  aMessage,
-  claimReply,
-  completed,
-  ManualEngine,
-  type Turn,
-} from "../../../support/manual_engine.ts";
-
-/** Two branches of one task each, and a step after them. */
-const FAN = {
-  start_step: "fan",
-  steps: {
-    fan: {
-      type: "parallel",
-      branches: {
-        left: { start_step: "work", steps: { work: { transformer_id: "echo" } } },
-        right: { start_step: "work", steps: { work: { transformer_id: "echo" } } },
-      },
-      next_step: "after",
-    },
-    after: { transformer_id: "echo", input_map: "$.fan.output" },
-  },
-};
-
-/** A map over 17 items: more than a run takes along with their parent. */
-const WIDE = {
-  start_step: "each",
-  steps: {
-    each: {
-      type: "map",
-      items: { $literal: Array.from({ length: 17 }, (_, i) => i) },
-      transformer_id: "echo",
-      max_concurrency: 0,
-    },
-  },
-};
-
-/** A definition whose first step leads to one that starts children. */
-function after(definition: typeof FAN | typeof WIDE) {
-  return {
-    start_step: "first",
-    steps: {
-      first: { transformer_id: "echo", next_step: definition.start_step },
-      ...definition.steps,
-    },
-  };
-}
-
-/** An engine that has claimed one job of a definition. */
-async function claimed(definition: { start_step: string }) {
-  const engine = new ManualEngine();
-  const parent = aJob({ current_step_id: definition.start_step });
-  const turn = await engine.turns.next();
-  turn.reply({
-    ...claimReply(parent),
-    definitions: [{ workflow_id: parent.workflow_id, version: 1, definition }],
-  });
-  return { engine, parent };
-}
-
-/** An engine that has been asked to start children in the commit that ends the step before. */
-async function spawning(definition: typeof FAN | typeof WIDE) {
-  const { engine, parent } = await claimed(after(definition));
-  (await engine.tasks.next()).end(completed("first"));
-  return { engine, parent, spawn: await engine.turns.next() };
-}
-
-/** The children that a commit starts, as they are leased with it. */
-function childrenOf(parent: ClaimedJob, { request }: Turn): ClaimedJob[] {
-  const spawn = request.writes[0]?.spawn;
-  assert.ok(spawn);
-  return spawn.children.map(({ index, branch, start_step }) =>
-    aJob({
-      workflow_id: parent.workflow_id,
-      user_id: parent.user_id,
-      current_step_id: start_step ?? "",
-      parent_job_id: parent.job_id,
-      parent_step_id: spawn.step_id,
-      parent_visit: spawn.visit,
-      item_index: index,
-      branch: branch ?? null,
-      scope: `${parent.job_id}:${spawn.step_id}:${spawn.visit}`,
-      depth: 1,
-      version: 2,
-    })
-  );
-}
-
-/** An engine whose job has started two branches, the tasks of which are out. */
-async function started() {
-  const { engine, parent, spawn } = await spawning(FAN);
-  const [left, right] = childrenOf(parent, spawn);
-  assert.ok(left && right);
-  spawn.reply({ claimed: [left, right] });
-  return { engine, parent, left, right };
-}
-
-function writeOf({ request }: Turn, { job_id }: Pick<ClaimedJob, "job_id">): JobWrite {
-  const write = request.writes.find((write) => write.job.job_id === job_id);
-  assert.ok(write, `nothing was written of ${job_id}`);
-  return write;
-}
+  childrenOf,
+  claimed,
+  claimReplyOf,
+  FAN,
+  spawning,
+  started,
+  WIDE,
+  writeOf,
+} from "./families.ts";
 
 Deno.test("Run starts children in the commit that ends the step before, and keeps their parent", async () => {
   const { engine, parent, spawn } = await spawning(FAN);
@@ -170,10 +74,7 @@ Deno.test("Run starts the same children again when their parent was lost before 
   await engine.end();
   const again = new ManualEngine();
   const turn = await again.turns.next();
-  turn.reply({
-    ...claimReply({ ...parent, redeliveries: 1, version: parent.version + 2 }),
-    definitions: [{ workflow_id: parent.workflow_id, version: 1, definition: FAN }],
-  });
+  turn.reply(claimReplyOf(FAN, { ...parent, redeliveries: 1, version: parent.version + 2 }));
   // What may have been delivered before is announced before it is delivered again.
   const announcing = await again.turns.next();
   assert.equal(announcing.request.spawning.length, 1);
@@ -320,10 +221,7 @@ Deno.test("Run drops a job that was not given what it asked for, and goes on wit
   const engine = new ManualEngine();
   const [a, b] = [aJob(), aJob()];
   const turn = await engine.turns.next();
-  turn.reply({
-    ...claimReply(a, b),
-    definitions: [{ workflow_id: a.workflow_id, version: 1, definition }],
-  });
+  turn.reply(claimReplyOf(definition, a, b));
   const asking = await engine.turns.next();
   const key = `workflow:${a.workflow_id}`;
   assert.deepEqual(writeOf(asking, a).job.admission, { kind: "slot", key, capacity: 1 });

@@ -3,6 +3,7 @@ import {
   DatabaseUnavailableError,
   StoreError,
 } from "../../../../supabase/functions/_shared/store/errors.ts";
+import type { ClaimedJob } from "../../../../supabase/functions/_shared/contracts/turn.ts";
 import {
   aJob,
   claimReply,
@@ -10,7 +11,9 @@ import {
   ManualEngine,
   onlyWrite,
   T0,
+  TWO_STEPS,
 } from "../../../support/manual_engine.ts";
+import { after, claimReplyOf, decided, FAN, WIDE } from "./families.ts";
 
 const SLOW = {
   start_step: "one",
@@ -223,3 +226,41 @@ Deno.test("Run ends a job that nobody can read, once its deliveries are used up"
   );
   await engine.end();
 });
+
+/** An engine that takes on nothing any more, a task of whose one job is out. */
+async function handedOver(job: ClaimedJob, definition: unknown) {
+  const engine = new ManualEngine({ config: { claimSeconds: 60, wallSeconds: 1_000 } });
+  (await engine.turns.next()).reply(claimReplyOf(definition, job));
+  const task = await engine.tasks.next();
+  engine.elapsed = 61_000;
+  const ticked = new Promise<void>((resolve) => engine.onTick = () => Promise.resolve(resolve()));
+  engine.run.kick("message");
+  (await engine.turns.next()).reply();
+  await ticked;
+  return { engine, task };
+}
+
+const child = { parent_job_id: crypto.randomUUID(), parent_step_id: "sub", parent_visit: 1 };
+const ONE = { start_step: "one", steps: { one: { transformer_id: "echo" } } };
+
+for (
+  const [what, job, definition, ticks] of [
+    ["a child ends", aJob(child), ONE, 2],
+    ["children are started", aJob({ current_step_id: "first" }), after(FAN), 2],
+    ["many children are started", aJob({ current_step_id: "first" }), after(WIDE), 2],
+    ["nobody waits for a job that ends", aJob(), ONE, 1],
+    ["a child goes on", aJob({ ...child, current_step_id: "one" }), TWO_STEPS, 1],
+  ] as const
+) {
+  Deno.test(`Run that takes on nothing any more calls another ${ticks - 1} times when ${what}`, async () => {
+    const { engine, task } = await handedOver(job, definition);
+    task.end(completed(1));
+    const turn = await engine.turns.next();
+    assert.equal(turn.request.claim, 0);
+    assert.equal(turn.request.writes[0]?.spawn?.lease ?? false, false, "it takes none along");
+    turn.reply();
+    await decided();
+    assert.equal(engine.ticks, ticks);
+    await engine.end();
+  });
+}

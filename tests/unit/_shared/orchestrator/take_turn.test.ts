@@ -9,6 +9,7 @@ import { takeTurn } from "../../../../supabase/functions/_shared/orchestrator/ta
 import {
   DatabaseUnavailableError,
   InvalidArgumentError,
+  StatementTimeoutError,
   StoreError,
   TransactionConflictError,
 } from "../../../../supabase/functions/_shared/store/errors.ts";
@@ -16,6 +17,8 @@ import {
 const AWAY = new DatabaseUnavailableError("away");
 const CONFLICT = new TransactionConflictError("lost", "40P01");
 const REFUSED = new InvalidArgumentError("unsupported Unicode escape sequence", "22P05");
+
+const TOO_LONG = new StatementTimeoutError("canceling statement", "57014");
 
 type Answer = Error | Partial<TurnReply>;
 
@@ -88,6 +91,7 @@ function aWrite(job_id: string): JobWrite {
       error: null,
       spawned: null,
       max_failed_children: null,
+      joined_failures: null,
       awaits_children: false,
       admission: null,
     },
@@ -163,12 +167,12 @@ Deno.test("takeTurn() fails the job whose write is refused, and no other", async
     { job_id: "b", committed: true },
   ]);
   assert.equal(reply?.next_run_at, "2026-01-02T00:00:00Z");
-  const failure = world.requests[3]?.writes[0];
+  const failure = JSON.parse(JSON.stringify(world.requests[3]?.writes[0]));
   assert.deepEqual(failure, {
     job: {
       ...aWrite("bad").job,
       status: "failed",
-      state: {},
+      state: { visit: 2 },
       step_data: {},
       final_result: null,
       error: {
@@ -237,4 +241,50 @@ Deno.test("takeTurn() takes apart what cannot even be sent", async () => {
   );
   const reply = await world.take(aRequest("deep", "a"));
   assert.deepEqual(reply?.results.map(({ committed }) => committed), [false, true]);
+});
+
+Deno.test("takeTurn() takes a turn apart at once that takes the database too long", async () => {
+  const world = new World(({ writes }) => writes.length > 1 ? TOO_LONG : {});
+  const reply = await world.take(aRequest("a", "b"));
+  assert.deepEqual(world.written, ["a b", "a", "b", ""]);
+  assert.deepEqual(reply?.results.map(({ committed }) => committed), [true, true]);
+  assert.equal(world.elapsed, 0);
+});
+
+Deno.test("takeTurn() leaves a job to its lease whose write alone takes too long", async () => {
+  for (const kind of ["writes", "spawning"] as const) {
+    const world = new World((request) =>
+      request[kind].some(({ job }) => job.job_id === "long") ? TOO_LONG : {}
+    );
+    const writes = ["long", "a"].map(aWrite);
+    const reply = await world.take({ ...aRequest(), [kind]: writes });
+    const told = kind === "writes" ? reply?.results : reply?.spawned;
+    assert.deepEqual(told, [
+      { job_id: "long", committed: false },
+      { job_id: "a", committed: true },
+    ]);
+    assert.ok(world.written.every((ids) => !ids.includes("!")), "it is failed");
+    assert.deepEqual(world.events, ["commit_refused", "write_refused"]);
+  }
+});
+
+Deno.test("takeTurn() tries a turn again that takes too long though it writes nothing", async () => {
+  const world = new World((_, nth) => nth < 2 ? TOO_LONG : {});
+  assert.ok(await world.take(aRequest()));
+  assert.equal(world.requests.length, 3);
+  assert.ok(world.elapsed > 0);
+});
+
+Deno.test("takeTurn() keeps of a job that it fails what tells its attempts apart", async () => {
+  const state = {
+    ...{ visit: 2, attempt: 3, visits: { one: 4 }, entered_at: 5, previous_step: "one" },
+    events: { one: 6 },
+  };
+  const bad = aWrite("bad");
+  const rest = { checking: { output: "\u0000", since: "t" }, paused: true };
+  const write = { ...bad, job: { ...bad.job, state: { ...state, ...rest } } };
+  const world = new World(({ writes }) => writes[0]?.job.status === "running" ? REFUSED : {});
+  await world.take({ ...aRequest(), writes: [write] });
+  assert.deepEqual(world.written, ["bad", "bad", "bad!", ""]);
+  assert.deepEqual(world.requests[2]?.writes[0]?.job.state, state);
 });
