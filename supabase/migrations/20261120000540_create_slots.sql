@@ -16,10 +16,15 @@ create index slots_job_idx on millrace.slots (job_id) where job_id is not null;
 create table millrace.rate_starts (
   id bigint generated always as identity primary key,
   key text not null,
-  starts_at timestamptz not null
+  starts_at timestamptz not null,
+  job_id uuid
 );
 comment on table millrace.rate_starts is
   'Starts that were given away under a rate limit, those of the future too; kept while they count.';
+comment on column millrace.rate_starts.job_id is
+  'Whose start it is: a job that ends before gives it back. It counts longer than the job is there.';
+create index rate_starts_starts_at_idx on millrace.rate_starts (starts_at);
+create index rate_starts_job_idx on millrace.rate_starts (job_id) where job_id is not null;
 create index rate_starts_key_idx on millrace.rate_starts (key, starts_at desc);
 
 alter table millrace.slots enable row level security;

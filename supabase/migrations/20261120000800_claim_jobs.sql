@@ -298,6 +298,43 @@ comment on function millrace.due_jobs(integer, timestamptz) is
 revoke execute on function millrace.due_jobs(integer, timestamptz) from public;
 grant execute on function millrace.due_jobs(integer, timestamptz) to service_role;
 
+-- What falls due at its run_at takes its place in the start queue like what is started now, so that
+-- many such jobs of one user do not come before those of others. Where something has happened to it
+-- already, it does not wait there.
+create function millrace.queue_due_jobs(p_now timestamptz) returns void
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+declare
+  v_ids uuid[] := array(
+    select j.id from public.jobs j
+    where j.run_at is not null and j.started_at is null and j.queue_place is null
+      and j.next_run_at <= p_now and j.status = 'pending' and j.wanted_slot is null
+      and not j.wake_requested
+    order by j.next_run_at limit 1000
+    for update skip locked);
+begin
+  if v_ids = '{}' then
+    return;
+  end if;
+  with due as materialized (
+    select j.id, j.user_id, j.priority, row_number() over (
+      partition by j.user_id, j.priority order by j.next_run_at, j.created_at, j.id) as position
+    from public.jobs j where j.id = any (v_ids)
+  ), places as materialized (
+    select o.user_id, o.priority, millrace.next_queue_place(o.user_id, o.priority) as first
+    from (select distinct due.user_id, due.priority from due) as o
+  )
+  update public.jobs j set queue_place = p.first + due.position - 1
+  from due join places p on p.user_id = due.user_id and p.priority = due.priority
+  where j.id = due.id;
+end;
+$$;
+comment on function millrace.queue_due_jobs(timestamptz) is
+  'Puts up to 1,000 jobs whose run_at has come into the start queue.';
+revoke execute on function millrace.queue_due_jobs(timestamptz) from public;
+grant execute on function millrace.queue_due_jobs(timestamptz) to service_role;
+
 create function millrace.lease_jobs(p_lease_token uuid, p_limit integer, p_lease_seconds integer)
 returns uuid[]
 language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
@@ -305,8 +342,10 @@ set enable_seqscan = off
 as $$
 declare
   v_now timestamptz := millrace.now();
-  v_ids uuid[] := millrace.due_jobs(p_limit, v_now);
+  v_ids uuid[];
 begin
+  perform millrace.queue_due_jobs(v_now);
+  v_ids := millrace.due_jobs(p_limit, v_now);
   if v_ids = '{}' then
     return v_ids;
   end if;

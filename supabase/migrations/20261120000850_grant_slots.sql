@@ -103,28 +103,31 @@ comment on function millrace.sweep_slots() is
   'Gives all free slots to jobs that wait for them and answers how many.';
 
 -- Keys that nobody uses, such as those of customers who are gone, and starts that no rate limit can
--- ask for any more. Nobody may be between making a key and locking it, so for this moment the table
--- is locked; a commit holds such locks for milliseconds.
+-- ask for any more. Looked at twice: whoever parks a job for a slot holds the key, and may have done
+-- so just before it was locked here. Who wants a key that is being deleted makes it anew.
 create function millrace.prune_slots() returns integer
 language plpgsql set search_path = '' set enable_seqscan = off
 as $$
 declare
   v_deleted integer;
+  v_keys text[];
 begin
   delete from millrace.rate_starts where starts_at < millrace.now() - interval '31 days';
-  if not exists (select from millrace.slots s where s.in_use = 0 and s.job_id is null) then
-    return 0;
-  end if;
-  lock table millrace.slots in exclusive mode;
+  v_keys := array(
+    select s.key from millrace.slots s
+    where s.in_use = 0 and s.job_id is null
+      and not exists (select from public.jobs j where j.wanted_slot = s.key offset 0)
+    limit 1000
+    for update skip locked);
   delete from millrace.slots s
-  where s.in_use = 0 and s.job_id is null
+  where s.key = any (v_keys)
     and not exists (select from public.jobs j where j.wanted_slot = s.key offset 0);
   get diagnostics v_deleted = row_count;
   return v_deleted;
 end;
 $$;
 comment on function millrace.prune_slots() is
-  'Deletes the keys that no job holds or waits for, and answers how many.';
+  'Deletes up to 1,000 keys that no job holds or waits for, and answers how many.';
 
 -- Whoever deletes a job that has not ended: its slots are free, and its parent does not wait for it.
 create function millrace.release_deleted_job() returns trigger

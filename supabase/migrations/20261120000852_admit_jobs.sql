@@ -99,8 +99,9 @@ begin
     from unnest(p_commits) as c where c.admission ->> 'kind' = 'start' group by 1
   ) as rule
   where s.key = rule.key and s.starts_at <= p_now - rule.period;
-  insert into millrace.rate_starts (key, starts_at)
-  select c.admission ->> 'key', (v_changes #>> array[c.job_id::text, 'state', 'not_before'])::timestamptz
+  insert into millrace.rate_starts (key, job_id, starts_at)
+  select c.admission ->> 'key', c.job_id,
+    (v_changes #>> array[c.job_id::text, 'state', 'not_before'])::timestamptz
   from unnest(p_commits) as c where c.admission ->> 'kind' = 'start';
   return v_changes;
 end;
@@ -116,22 +117,28 @@ create function millrace.lock_slots_of_commit(
 language plpgsql set search_path = ''
 as $$
 begin
+  -- What is there is locked by the conflict, though not written: to look for it before would be to
+  -- look for what somebody may just be deleting.
   insert into millrace.slots (key, capacity)
-  select c.admission ->> 'key', coalesce(max((c.admission ->> 'capacity')::integer), 1)
-  from unnest(p_commits) as c where c.admission is not null
-  group by 1 order by 1
-  on conflict (key) do nothing;
-  perform millrace.lock_slots(array(
-    select c.admission ->> 'key' from unnest(p_commits) as c where c.admission is not null
-    union
-    select held.key from unnest(p_commits) as c
-    cross join lateral (
-      select jobs.held_slots from public.jobs where jobs.id = c.job_id offset 0
-    ) as j
-    cross join unnest(j.held_slots) as held (key)
-    where c.status in ('completed', 'failed', 'cancelled')
-    union
-    select j.slot_key from public.jobs j where j.id = any (p_reopened) and j.slot_key is not null));
+  select touched.key, coalesce(max(touched.capacity), 1)
+  from (
+    select c.admission ->> 'key' as key, (c.admission ->> 'capacity')::integer as capacity
+    from unnest(p_commits) as c where c.admission is not null
+    union all
+    select s.key, s.capacity from millrace.slots s
+    where s.key = any (array(
+      select held.key from unnest(p_commits) as c
+      cross join lateral (
+        select jobs.held_slots from public.jobs where jobs.id = c.job_id offset 0
+      ) as j
+      cross join unnest(j.held_slots) as held (key)
+      where c.status in ('completed', 'failed', 'cancelled')
+      union
+      select j.slot_key from public.jobs j
+      where j.id = any (p_reopened) and j.slot_key is not null))
+  ) as touched
+  group by touched.key order by touched.key
+  on conflict (key) do update set capacity = excluded.capacity where false;
 end;
 $$;
 comment on function millrace.lock_slots_of_commit(millrace.job_commit[], uuid[]) is

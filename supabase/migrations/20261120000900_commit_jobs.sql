@@ -7,7 +7,7 @@
 create function millrace.write_jobs(
   p_commits millrace.job_commit[], p_token uuid, p_lease interval, p_consumed bigint[],
   p_now timestamptz,
-  out applied uuid[], out woken uuid[], out missed uuid[], out freeing uuid[]
+  out applied uuid[], out woken uuid[], out missed uuid[], out freeing uuid[], out limited uuid[]
 )
 language plpgsql
 set search_path = ''
@@ -65,19 +65,21 @@ begin
         last_updated_at = p_now
     from unnest(p_commits) as c
     where j.id = c.job_id and j.lease_token = p_token and j.version = c.version
-    returning j.id, j.status, j.wake_requested, j.held_slots
+    returning j.id, j.status, j.wake_requested, j.held_slots,
+      j.status in ('completed', 'failed', 'cancelled') and j.state ? 'not_before' as was_limited
   )
   select coalesce(array_agg(w.id), '{}'),
     coalesce(array_agg(w.id) filter (where w.wake_requested and w.status = 'running'), '{}'),
     coalesce(array_agg(w.id) filter (where w.wake_requested and w.status <> 'running'), '{}'),
     coalesce(array_agg(w.id) filter (where w.held_slots is not null
-      and w.status in ('completed', 'failed', 'cancelled')), '{}')
-  into applied, woken, missed, freeing
+      and w.status in ('completed', 'failed', 'cancelled')), '{}'),
+    coalesce(array_agg(w.id) filter (where w.was_limited), '{}')
+  into applied, woken, missed, freeing, limited
   from written w;
 end;
 $$;
 comment on function millrace.write_jobs(millrace.job_commit[], uuid, interval, bigint[], timestamptz) is
-  'Writes the jobs whose lease and version still hold, and answers them; of those, the ones that go on with messages, and the ended ones with messages or with slots.';
+  'Writes the jobs whose lease and version still hold, and answers them; of those, the ones that go on with messages, and the ended ones with messages, with slots or with a start under a rate limit.';
 
 -- What a commit leaves behind: attempts that ended, events of the history, messages read.
 create function millrace.write_records(p_commit jsonb, p_applied uuid[], p_now timestamptz)
@@ -260,6 +262,47 @@ $$;
 comment on function millrace.prepare_commits(millrace.job_commit[], jsonb, uuid, timestamptz) is
   'Does what has to be done before the jobs are written, and answers those commits that may be, with what they asked for.';
 
+create function millrace.with_forced_cancels(p_commit jsonb) returns jsonb
+language plpgsql immutable set search_path = ''
+as $$
+begin
+  return p_commit || jsonb_build_object('child_messages',
+    coalesce(p_commit -> 'child_messages', '[]') || (
+      select coalesce(jsonb_agg(jsonb_build_object('job_id', c.value -> 'job_id', 'kind', 'cancel',
+        'reason', c.value #> '{error,message}')), '[]')
+      from jsonb_array_elements(p_commit -> 'jobs') as c where c.value -> 'force' = 'true'));
+end;
+$$;
+comment on function millrace.with_forced_cancels(jsonb) is
+  'The commit, with a cancel for the children of each job that it forces to fail.';
+
+-- Two commits of one transaction lock what they touch in two statements, which must not be out of
+-- order to each other: all of it is locked before.
+create function millrace.lock_jobs_of(p_commits jsonb[]) returns void
+language plpgsql set search_path = '' set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+  v_ids uuid[] := array(
+    select (c.value ->> 'job_id')::uuid
+    from unnest(p_commits) as listed (value)
+    cross join jsonb_array_elements(listed.value -> 'jobs') as c);
+  v_parents uuid[];
+  v_children uuid[] := array(
+    select child.id from unnest(p_commits) as listed (value)
+    cross join unnest(millrace.addressed_children(millrace.with_forced_cancels(listed.value)))
+      as child (id));
+begin
+  v_parents := array(
+    select j.parent_job_id from public.jobs j
+    where j.id = any (v_ids) and j.parent_job_id is not null);
+  perform from public.jobs j where j.id = any (v_ids || v_parents || v_children)
+  order by j.id for update;
+end;
+$$;
+comment on function millrace.lock_jobs_of(jsonb[]) is
+  'Locks the jobs of these commits, their parents and the children that are addressed, in order.';
+
 create function millrace.commit(
   p_commit jsonb, out results json, out woken json, out leased uuid[]
 )
@@ -300,11 +343,7 @@ begin
     where jobs.id = c.job_id and c.status in ('completed', 'failed', 'cancelled') offset 0
   ) as j on true;
   if v_forcing then
-    p_commit := p_commit || jsonb_build_object('child_messages',
-      coalesce(p_commit -> 'child_messages', '[]') || (
-        select jsonb_agg(jsonb_build_object('job_id', c.job_id, 'kind', 'cancel',
-          'reason', c.error ->> 'message'))
-        from unnest(v_asked) as c where c.force));
+    p_commit := millrace.with_forced_cancels(p_commit);
   end if;
   if p_commit -> 'child_messages' <> '[]' or p_commit -> 'reopenings' <> '[]' then
     v_ids := v_ids || millrace.addressed_children(p_commit);
@@ -318,6 +357,9 @@ begin
     array(select (c ->> 'id')::bigint from jsonb_array_elements(p_commit -> 'consumed') as c), v_now);
   if v_done.freeing <> '{}' then
     perform millrace.free_slots(v_done.freeing);
+  end if;
+  if v_done.limited <> '{}' then
+    delete from millrace.rate_starts s where s.job_id = any (v_done.limited) and s.starts_at > v_now;
   end if;
   perform millrace.write_records(p_commit, v_done.applied, v_now);
 
@@ -433,26 +475,38 @@ set jit = off
 as $$
 declare
   v_now timestamptz := millrace.now();
+  v_locked uuid[];
   v_kept uuid[];
   v_woken uuid[];
 begin
-  perform from public.jobs j where j.id = any (p_job_ids) order by j.id for update;
+  -- Passed over where somebody holds them, as to wait for him could be a deadlock: he may want what
+  -- the same turn has committed. Such a lease is kept as it is until the next time.
+  v_locked := array(
+    select j.id from public.jobs j where j.id = any (p_job_ids) for update skip locked);
   with kept as (
     update public.jobs j
     set next_run_at = v_now + make_interval(secs => p_lease_seconds), last_updated_at = v_now
-    where j.id = any (p_job_ids) and j.lease_token = p_lease_token
+    where j.id = any (v_locked) and j.lease_token = p_lease_token
     returning j.id, j.wake_requested
   )
   select coalesce(array_agg(k.id), '{}'), coalesce(array_agg(k.id) filter (where k.wake_requested), '{}')
   into v_kept, v_woken
   from kept k;
+  if cardinality(v_locked) < cardinality(p_job_ids) then
+    v_kept := v_kept || array(
+      select held.id from (select unnest(p_job_ids) as id except select unnest(v_locked)) as held
+      cross join lateral (
+        select jobs.lease_token from public.jobs where jobs.id = held.id offset 0
+      ) as j
+      where j.lease_token = p_lease_token);
+  end if;
   return json_build_object(
-    'lost', array_to_json(array(select id from unnest(p_job_ids) as id where id <> all (v_kept))),
+    'lost', array_to_json(array(select unnest(p_job_ids) except select unnest(v_kept))),
     'woken', millrace.unread_messages(v_woken));
 end;
 $$;
 comment on function public.extend_leases(uuid, uuid[], integer) is
-  'Extends the leases that p_lease_token still holds to p_lease_seconds from now. Answers {lost: [job_id], woken: [{job_id, messages}]}.';
+  'Extends the leases that p_lease_token still holds to p_lease_seconds from now, but for those of jobs that somebody has locked at this moment. Answers {lost: [job_id], woken: [{job_id, messages}]}.';
 
 revoke execute on function public.commit_jobs(jsonb), public.extend_leases(uuid, uuid[], integer)
   from public, anon, authenticated;
@@ -461,12 +515,14 @@ grant execute on function public.commit_jobs(jsonb), public.extend_leases(uuid, 
 revoke execute on function millrace.commit(jsonb), millrace.commit_results(millrace.job_commit[], uuid[], uuid),
   millrace.prepare_commits(millrace.job_commit[], jsonb, uuid, timestamptz),
   millrace.valid_commits(millrace.job_commit[], uuid),
-  millrace.hold_failures_back(millrace.job_commit[]),
+  millrace.hold_failures_back(millrace.job_commit[]), millrace.with_forced_cancels(jsonb),
+  millrace.lock_jobs_of(jsonb[]),
   millrace.write_jobs(millrace.job_commit[], uuid, interval, bigint[], timestamptz),
   millrace.write_records(jsonb, uuid[], timestamptz) from public;
 grant execute on function millrace.commit(jsonb), millrace.commit_results(millrace.job_commit[], uuid[], uuid),
   millrace.prepare_commits(millrace.job_commit[], jsonb, uuid, timestamptz),
   millrace.valid_commits(millrace.job_commit[], uuid),
-  millrace.hold_failures_back(millrace.job_commit[]),
+  millrace.hold_failures_back(millrace.job_commit[]), millrace.with_forced_cancels(jsonb),
+  millrace.lock_jobs_of(jsonb[]),
   millrace.write_jobs(millrace.job_commit[], uuid, interval, bigint[], timestamptz),
   millrace.write_records(jsonb, uuid[], timestamptz) to service_role;

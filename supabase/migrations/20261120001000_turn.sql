@@ -119,6 +119,9 @@ begin
     raise exception 'Cannot take a turn as lease_token, lease_seconds and claim are required'
       using errcode = 'MR008';
   end if;
+  if jsonb_typeof(p_turn -> 'spawning') = 'object' and jsonb_typeof(v_commit) = 'object' then
+    perform millrace.lock_jobs_of(array[p_turn -> 'spawning', v_commit]);
+  end if;
   -- First, as what follows may be of the children that are started by it.
   if jsonb_typeof(p_turn -> 'spawning') = 'object' then
     v_done := millrace.commit((p_turn -> 'spawning') || v_lease);

@@ -77,8 +77,6 @@ begin
   delete from public.jobs
   where id = any (array(select s.id from sized s where s.jobs <= p_batch or s.number = 1));
   get diagnostics v_deleted = row_count;
-  delete from public.orchestrators where last_turn_at < millrace.now() - interval '1 hour';
-  perform millrace.prune_slots();
   return v_deleted;
 end;
 $$;
@@ -87,9 +85,39 @@ comment on function public.prune_jobs(integer) is
 revoke execute on function public.prune_jobs(integer) from public, anon, authenticated;
 grant execute on function public.prune_jobs(integer) to service_role;
 
+-- Batch after batch, for five seconds of each kind, so that what is deleted in a minute is more than what thousands
+-- of jobs a minute leave behind.
+create function millrace.prune() returns jsonb
+language plpgsql set search_path = ''
+as $$
+declare
+  v_until timestamptz := clock_timestamp() + interval '5 seconds';
+  v_jobs integer := 0;
+  v_events integer := 0;
+  v_deleted integer;
+begin
+  for i in 1..20 loop
+    v_deleted := public.prune_jobs();
+    v_jobs := v_jobs + v_deleted;
+    exit when v_deleted = 0 or clock_timestamp() > v_until;
+  end loop;
+  v_until := clock_timestamp() + interval '5 seconds';
+  for i in 1..20 loop
+    v_deleted := millrace.prune_events();
+    v_events := v_events + v_deleted;
+    exit when v_deleted = 0 or clock_timestamp() > v_until;
+  end loop;
+  delete from public.orchestrators where last_turn_at < millrace.now() - interval '1 hour';
+  return jsonb_build_object('jobs', v_jobs, 'events', v_events, 'slots', millrace.prune_slots());
+end;
+$$;
+comment on function millrace.prune() is
+  'Deletes what is older than retention_days, for five seconds or 20 batches each of jobs and of events, and what nobody uses: slots, dead orchestrators. Answers {jobs (roots), events, slots}.';
+revoke execute on function millrace.prune() from public;
+grant execute on function millrace.prune() to service_role;
+
 select cron.schedule('millrace-tick', '5 seconds', 'select public.tick()');
-select cron.schedule('millrace-prune-jobs', '*/10 * * * *', 'select public.prune_jobs()');
-select cron.schedule('millrace-prune-events', '5-59/10 * * * *', 'select millrace.prune_events()');
+select cron.schedule('millrace-prune', '* * * * *', 'select millrace.prune()');
 -- pg_cron never prunes its own log.
 select cron.schedule('millrace-prune-cron-log', '23 * * * *',
   'delete from cron.job_run_details where end_time < now() - interval ''1 day''');

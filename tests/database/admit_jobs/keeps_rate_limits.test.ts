@@ -114,3 +114,28 @@ file.test("admit_to_start() gives two batches at the same time no more than one 
   assert.equal((await asking).results[0]?.admitted, false);
   assert.deepEqual(await startsOf(db, [third]), [10]);
 });
+
+file.test("commit_jobs() gives back the start of a job that ends before it, not one that was made", async (db) => {
+  await stopClock(db, at(0));
+  const jobs = await claimed(db, 3);
+  await commit(db, jobs.map((job) => asks(job, 1)));
+  assert.deepEqual(await startsOf(db, jobs), [0, 10, 20]);
+  await db`insert into public.job_inbox (job_id, kind)
+    select id, 'cancel' from public.jobs where status = 'pending'`;
+  const rows = await Promise.all(jobs.map(({ job_id }) => readJob(db, job_id)));
+  const running = rows.findIndex(({ status }) => status === "running");
+  const [started, state] = [jobs[running], rows[running]?.state];
+  if (!started) assert.fail();
+  const cancelled = await claim(db);
+  await commit(db, [
+    commitOf({ ...started, version: started.version + 1 }, {
+      ...{ status: "completed", final_result: {}, state },
+    }),
+    ...cancelled.map((job) => commitOf(job, { status: "cancelled", state: job.state })),
+  ]);
+  const left = await db`select starts_at from millrace.rate_starts`;
+  assert.deepEqual(left.map(({ starts_at }) => starts_at), [new Date(at(0))]);
+  const next = await claimed(db, 1);
+  await commit(db, next.map((job) => asks(job, 1)));
+  assert.deepEqual(await startsOf(db, next), [10]);
+});

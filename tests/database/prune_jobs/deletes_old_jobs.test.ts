@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { TestDatabase } from "../../support/database.ts";
 import { privateDatabase } from "../../support/private_database.ts";
-import { as, insertJob, TOKEN } from "../../support/engine.ts";
+import { as, insertJob } from "../../support/engine.ts";
 import { stopClock } from "../../support/seed_database.ts";
 
 const file = await privateDatabase();
@@ -78,14 +78,6 @@ file.test("prune_jobs() counts children, and deletes one family at least", async
   assert.deepEqual(await roots(), families.slice(1));
   assert.equal(await prune(db, 5), 1, "two are six jobs");
   assert.equal(await prune(db, 6), 1);
-});
-
-file.test("prune_jobs() forgets orchestrators that died without leaving", async (db) => {
-  await db`insert into public.orchestrators
-    values (${TOKEN}, now(), now() - interval '61 minutes', 1, 1, 1),
-      (gen_random_uuid(), now(), now() - interval '59 minutes', 1, 1, 1)`;
-  await prune(db);
-  assert.equal((await db`select from public.orchestrators`).count, 1);
 });
 
 file.test("prune_jobs() works for the service role", async (db) => {
