@@ -49,15 +49,19 @@ create table millrace.rate_starts (
   id bigint not null generated always as identity,
   key text not null,
   starts_at timestamp with time zone not null,
+  job_id uuid,
   constraint rate_starts_pkey PRIMARY KEY (id)
 );
+CREATE INDEX rate_starts_job_idx ON millrace.rate_starts USING btree (job_id) WHERE (job_id IS NOT NULL);
 CREATE INDEX rate_starts_key_idx ON millrace.rate_starts USING btree (key, starts_at DESC);
+CREATE INDEX rate_starts_starts_at_idx ON millrace.rate_starts USING btree (starts_at);
 alter table millrace.rate_starts enable row level security;
 create policy rate_starts_all_service on millrace.rate_starts for all to service_role
   using (true)
   with check (true);
 grant delete, insert, select, update on millrace.rate_starts to service_role;
 comment on table millrace.rate_starts is 'Starts that were given away under a rate limit, those of the future too; kept while they count.';
+comment on column millrace.rate_starts.job_id is 'Whose start it is: a job that ends before gives it back. It counts longer than the job is there.';
 
 create table millrace.settings (
   id boolean not null default true,
@@ -189,8 +193,13 @@ create table public.event_waits (
   constraint event_waits_pkey PRIMARY KEY (job_id),
   constraint event_waits_job_fk FOREIGN KEY (job_id) REFERENCES public.jobs(id) ON DELETE CASCADE
 );
-CREATE INDEX event_waits_event_idx ON public.event_waits USING btree (event, key);
+CREATE INDEX event_waits_event_idx ON public.event_waits USING btree (event, COALESCE(key, ''::text), job_id);
+CREATE INDEX event_waits_root_idx ON public.event_waits USING btree (root_job_id, event, job_id);
+CREATE INDEX event_waits_user_idx ON public.event_waits USING btree (user_id, (ARRAY[event, key]), job_id);
 alter table public.event_waits enable row level security;
+create policy event_waits_all_service on public.event_waits for all to service_role
+  using (true)
+  with check (true);
 grant delete, insert, select, update on public.event_waits to service_role;
 comment on table public.event_waits is 'Jobs that wait for an event: written by the commit that parks them, deleted by the one that goes on.';
 comment on column public.event_waits.root_job_id is 'The outermost job above; the job itself for a root.';
@@ -204,18 +213,23 @@ create table public.events (
   job_id uuid,
   created_at timestamp with time zone not null default millrace.now(),
   delivered_at timestamp with time zone,
+  "position" bigint,
+  served_job_id uuid,
   constraint events_pkey PRIMARY KEY (id),
   constraint events_job_fk FOREIGN KEY (job_id) REFERENCES public.jobs(id) ON DELETE CASCADE,
   constraint events_user_fk FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE,
-  constraint events_key_length CHECK (((length(key) >= 1) AND (length(key) <= 500))),
+  constraint events_key_length CHECK (((length(key) >= 1) AND (length(key) <= 200))),
   constraint events_name_length CHECK (((length(name) >= 1) AND (length(name) <= 200))),
-  constraint events_payload_size CHECK (((pg_column_size(payload) <= 512) OR ((pg_column_size(payload) <= 65536) AND (millrace.json_bytes(payload) <= 65536))))
+  constraint events_payload_size CHECK (((pg_column_size(payload) <= 512) OR ((pg_column_size(payload) <= 65536) AND (millrace.json_bytes(payload) <= 65536)))),
+  constraint events_position_once_begun CHECK ((("position" IS NULL) = ((delivered_at IS NULL) AND (served_job_id IS NULL))))
 );
 CREATE INDEX events_created_at_idx ON public.events USING btree (created_at);
-CREATE INDEX events_job_idx ON public.events USING btree (job_id) WHERE (job_id IS NOT NULL);
-CREATE INDEX events_name_idx ON public.events USING btree (name, created_at);
-CREATE INDEX events_name_key_idx ON public.events USING btree (name, key, created_at) WHERE (key IS NOT NULL);
-CREATE INDEX events_undelivered_idx ON public.events USING btree (id) WHERE (delivered_at IS NULL);
+CREATE INDEX events_job_idx ON public.events USING btree (job_id, "position") WHERE (job_id IS NOT NULL);
+CREATE INDEX events_of_all_idx ON public.events USING btree (name, "position", created_at) WHERE ((user_id IS NULL) AND (job_id IS NULL));
+CREATE INDEX events_of_all_key_idx ON public.events USING btree (name, key, "position", created_at) WHERE ((user_id IS NULL) AND (job_id IS NULL) AND (key IS NOT NULL));
+CREATE INDEX events_of_user_idx ON public.events USING btree (user_id, name, "position", created_at) WHERE ((user_id IS NOT NULL) AND (job_id IS NULL));
+CREATE INDEX events_of_user_key_idx ON public.events USING btree (user_id, name, key, "position", created_at) WHERE ((user_id IS NOT NULL) AND (job_id IS NULL) AND (key IS NOT NULL));
+CREATE INDEX events_undelivered_idx ON public.events USING btree ("position", id) WHERE (delivered_at IS NULL);
 CREATE INDEX events_user_idx ON public.events USING btree (user_id, id DESC) WHERE (user_id IS NOT NULL);
 CREATE TRIGGER events_kick_after_insert AFTER INSERT ON public.events FOR EACH STATEMENT EXECUTE FUNCTION millrace.kick_after_insert('message');
 alter table public.events enable row level security;
@@ -227,6 +241,8 @@ comment on table public.events is 'Events, append-only. An orchestrator delivers
 comment on column public.events.user_id is 'Whose jobs see the event; null, from the service role, is everybody''s.';
 comment on column public.events.job_id is 'Of a signal: only this job and those below it see the event.';
 comment on column public.events.delivered_at is 'When the jobs that waited for it got it; null while it is on its way.';
+comment on column public.events."position" is 'Its place in the order of deliveries, from when its own began.';
+comment on column public.events.served_job_id is 'While its delivery takes several turns: jobs up to this id have been served.';
 
 create table public.job_events (
   id bigint not null generated always as identity,
@@ -262,8 +278,12 @@ create table public.job_inbox (
   constraint job_inbox_job_fk FOREIGN KEY (job_id) REFERENCES public.jobs(id) ON DELETE CASCADE,
   constraint job_inbox_kind_known CHECK ((kind = ANY (ARRAY['cancel'::text, 'pause'::text, 'resume'::text, 'retry'::text, 'step_result'::text, 'event'::text, 'decision'::text, 'spawn_refused'::text]))),
   constraint job_inbox_payload_object CHECK ((jsonb_typeof(payload) = 'object'::text)),
-  constraint job_inbox_result_names_attempt CHECK (((kind <> ALL (ARRAY['step_result'::text, 'decision'::text])) OR ((step_id IS NOT NULL) AND (visit IS NOT NULL) AND (attempt IS NOT NULL)))),
-  constraint job_inbox_wish_size CHECK (((kind <> ALL (ARRAY['cancel'::text, 'pause'::text, 'resume'::text, 'retry'::text])) OR (millrace.json_bytes(payload) <= 8192)))
+  constraint job_inbox_payload_size CHECK ((millrace.json_bytes(payload) <=
+CASE
+    WHEN (kind = ANY (ARRAY['cancel'::text, 'pause'::text, 'resume'::text, 'retry'::text])) THEN 8192
+    ELSE 4260000
+END)),
+  constraint job_inbox_result_names_attempt CHECK (((kind <> ALL (ARRAY['step_result'::text, 'decision'::text])) OR ((step_id IS NOT NULL) AND (visit IS NOT NULL) AND (attempt IS NOT NULL))))
 );
 CREATE INDEX job_inbox_job_idx ON public.job_inbox USING btree (job_id, id);
 CREATE UNIQUE INDEX job_inbox_one_cancel_idx ON public.job_inbox USING btree (job_id) WHERE (kind = 'cancel'::text);
@@ -403,6 +423,7 @@ CREATE UNIQUE INDEX jobs_idempotency_key_idx ON public.jobs USING btree (user_id
 CREATE INDEX jobs_parent_idx ON public.jobs USING btree (parent_job_id, parent_step_id, parent_visit, item_index) WHERE (parent_job_id IS NOT NULL);
 CREATE INDEX jobs_queue_idx ON public.jobs USING btree (priority DESC, queue_place, next_run_at) WHERE (queue_place IS NOT NULL);
 CREATE INDEX jobs_queue_of_user_idx ON public.jobs USING btree (user_id, priority, queue_place) WHERE (queue_place IS NOT NULL);
+CREATE INDEX jobs_scheduled_idx ON public.jobs USING btree (next_run_at) WHERE ((run_at IS NOT NULL) AND (started_at IS NULL) AND (queue_place IS NULL) AND (next_run_at IS NOT NULL));
 CREATE INDEX jobs_timed_idx ON public.jobs USING btree (priority DESC, next_run_at) WHERE ((next_run_at IS NOT NULL) AND (queue_place IS NULL));
 CREATE INDEX jobs_user_created_idx ON public.jobs USING btree (user_id, created_at DESC, id DESC);
 CREATE INDEX jobs_user_roots_idx ON public.jobs USING btree (user_id, created_at DESC, id DESC) WHERE (parent_job_id IS NULL);
@@ -544,6 +565,9 @@ grant select on public.workflows to authenticated;
 grant delete, insert, select, update on public.workflows to service_role;
 comment on table public.workflows is 'Workflow definitions. A change of definition makes a new version; running jobs keep theirs.';
 comment on column public.workflows.version is 'Current version; kept by the database.';
+
+create sequence millrace.event_positions as bigint increment by 1 minvalue 1 maxvalue 9223372036854775807 start with 1;
+grant usage on sequence millrace.event_positions to service_role;
 
 create view millrace.metric_periods with (security_invoker=true) as
  SELECT period.name AS period,
@@ -755,8 +779,8 @@ begin
   if p_name is null or length(p_name) not between 1 and 200 then
     raise exception 'Cannot emit event as its name must be of 1 to 200 characters: current length is %',
       coalesce(length(p_name), 0) using errcode = 'MR008';
-  elsif length(p_key) not between 1 and 500 then
-    raise exception 'Cannot emit event as its key must be of 1 to 500 characters: current length is %',
+  elsif length(p_key) not between 1 and 200 then
+    raise exception 'Cannot emit event as its key must be of 1 to 200 characters: current length is %',
       length(p_key) using errcode = 'MR008';
   elsif v_bytes > 65536 then
     raise exception 'Cannot emit event as its payload must be <= 65536 bytes: current size is %',
@@ -835,16 +859,19 @@ begin
   select jsonb_object_agg(asking.job_id, case
       when asking.has_it then '{}'
       when asking.place <= asking.free then jsonb_build_object('granted_slot', asking.key)
-      else jsonb_build_object('status', 'pending', 'next_run_at', null, 'wanted_slot', asking.key)
+      -- Its time limit goes on while it waits.
+      else jsonb_build_object('status', 'pending', 'next_run_at', asking.deadline_at,
+        'wanted_slot', asking.key)
     end)
   into v_changes
   from (
-    select c.job_id, c.admission ->> 'key' as key, has.it as has_it, s.capacity - s.in_use as free,
+    select c.job_id, c.admission ->> 'key' as key, j.deadline_at, has.it as has_it,
+      s.capacity - s.in_use as free,
       row_number() over (partition by c.admission ->> 'key', has.it
         order by j.priority desc, j.created_at, c.job_id) as place
     from unnest(p_commits) as c
     cross join lateral (
-      select jobs.priority, jobs.created_at, jobs.held_slots, jobs.inherited_slots
+      select jobs.priority, jobs.created_at, jobs.deadline_at, jobs.held_slots, jobs.inherited_slots
       from public.jobs where jobs.id = c.job_id offset 0
     ) as j
     cross join lateral (
@@ -913,8 +940,9 @@ begin
     from unnest(p_commits) as c where c.admission ->> 'kind' = 'start' group by 1
   ) as rule
   where s.key = rule.key and s.starts_at <= p_now - rule.period;
-  insert into millrace.rate_starts (key, starts_at)
-  select c.admission ->> 'key', (v_changes #>> array[c.job_id::text, 'state', 'not_before'])::timestamptz
+  insert into millrace.rate_starts (key, job_id, starts_at)
+  select c.admission ->> 'key', c.job_id,
+    (v_changes #>> array[c.job_id::text, 'state', 'not_before'])::timestamptz
   from unnest(p_commits) as c where c.admission ->> 'kind' = 'start';
   return v_changes;
 end;
@@ -1082,7 +1110,15 @@ CREATE OR REPLACE FUNCTION millrace.claimed_jobs(p_job_ids uuid[])
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
+declare
+  v_mail record := millrace.look_at_mail(p_job_ids);
 begin
+  if v_mail.cut_at is not null then
+    -- What is not handed over keeps its job awake.
+    update public.jobs j set wake_requested = true
+    where j.id = any (p_job_ids[v_mail.cut_at:])
+      and exists (select from public.job_inbox m where m.job_id = j.id);
+  end if;
   return (
     select coalesce(json_agg(json_build_object(
         'job_id', j.id, 'user_id', j.user_id, 'workflow_id', j.workflow_id,
@@ -1090,12 +1126,14 @@ begin
         'input_data', j.input_data, 'step_data', j.step_data, 'state', j.state,
         'version', j.version, 'redeliveries', j.redeliveries, 'retry_count', j.retry_count,
         'max_retries', j.max_retries, 'created_at', j.created_at, 'started_at', j.started_at,
-        'deadline_at', j.deadline_at, 'trace_id', j.trace_id, 'priority', j.priority,
+        'run_at', j.run_at, 'deadline_at', j.deadline_at, 'trace_id', j.trace_id,
+        'priority', j.priority,
         'parent_job_id', j.parent_job_id, 'parent_step_id', j.parent_step_id,
         'parent_visit', j.parent_visit, 'item_index', j.item_index, 'depth', j.depth,
         'branch', j.branch, 'item', j.item,
         'scope', case when j.branch is not null then
-          millrace.scope_key(j.parent_job_id, j.parent_step_id, j.parent_visit) end,
+          millrace.scope_key(j.parent_job_id, j.parent_step_id, j.parent_visit, j.run_number)
+          end,
         'open_children', j.open_children, 'failed_children', j.failed_children,
         'slot_key', j.slot_key, 'held_slots', coalesce(j.held_slots, '{}'),
         'inherited_slots', coalesce(j.inherited_slots, '{}'),
@@ -1104,17 +1142,19 @@ begin
             j.open_children) end,
         'retry', case when j.next_retry_at is not null then
           json_build_object('at', j.next_retry_at, 'error', j.error) end,
-        'messages', coalesce((
+        'messages', case when v_mail.is_empty then '[]'::json else coalesce((
           select json_agg(json_build_object('id', m.id, 'kind', m.kind, 'step_id', m.step_id,
             'visit', m.visit, 'attempt', m.attempt, 'payload', m.payload) order by m.id)
-          from public.job_inbox m where m.job_id = j.id), '[]'::json)
+          from public.job_inbox m
+          where m.job_id = j.id and (v_mail.cut_at is null or listed.position < v_mail.cut_at
+            or (listed.position = v_mail.cut_at and m.id <= v_mail.last_id))), '[]'::json) end
       ) order by listed.position), '[]'::json)
     from unnest(p_job_ids) with ordinality as listed (id, position)
     cross join lateral (select * from public.jobs where jobs.id = listed.id offset 0) as j);
 end;
 $function$;
 grant execute on function millrace.claimed_jobs(p_job_ids uuid[]) to service_role;
-comment on function millrace.claimed_jobs(p_job_ids uuid[]) is 'Jobs as their new owner needs them, with their messages.';
+comment on function millrace.claimed_jobs(p_job_ids uuid[]) is 'Jobs as their new owner needs them, with their messages: the oldest 16 MiB of them.';
 
 CREATE OR REPLACE FUNCTION millrace.commit(p_commit jsonb, OUT results json, OUT woken json, OUT leased uuid[])
  RETURNS record
@@ -1135,6 +1175,8 @@ declare
   v_asked millrace.job_commit[];
   v_ids uuid[];
   v_asking boolean;
+  v_joining boolean;
+  v_forcing boolean;
   v_parents uuid[];
   v_done record;
   v_spawned record;
@@ -1144,25 +1186,32 @@ begin
     select c from jsonb_populate_recordset(null::millrace.job_commit, p_commit -> 'jobs') as c);
   v_commits := v_asked;
   select coalesce(array_agg(c.job_id), '{}'), bool_or(c.admission is not null),
+    bool_or(c.joined_failures is not null), bool_or(c.force),
     coalesce(array_agg(j.parent_job_id) filter (where j.parent_job_id is not null), '{}')
-  into v_ids, v_asking, v_parents
+  into v_ids, v_asking, v_joining, v_forcing, v_parents
   from unnest(v_asked) as c
   left join lateral (
     select jobs.parent_job_id from public.jobs
     where jobs.id = c.job_id and c.status in ('completed', 'failed', 'cancelled') offset 0
   ) as j on true;
+  if v_forcing then
+    p_commit := millrace.with_forced_cancels(p_commit);
+  end if;
   if p_commit -> 'child_messages' <> '[]' or p_commit -> 'reopenings' <> '[]' then
     v_ids := v_ids || millrace.addressed_children(p_commit);
   end if;
   perform from public.jobs j where j.id = any (v_ids || v_parents) order by j.id for update;
 
-  if v_parents <> '{}' or v_asking or p_commit -> 'reopenings' <> '[]' then
+  if v_parents <> '{}' or v_asking or v_joining or v_forcing or p_commit -> 'reopenings' <> '[]' then
     v_commits := millrace.prepare_commits(v_asked, p_commit -> 'reopenings', v_token, v_now);
   end if;
   v_done := millrace.write_jobs(v_commits, v_token, v_lease,
     array(select (c ->> 'id')::bigint from jsonb_array_elements(p_commit -> 'consumed') as c), v_now);
   if v_done.freeing <> '{}' then
     perform millrace.free_slots(v_done.freeing);
+  end if;
+  if v_done.limited <> '{}' then
+    delete from millrace.rate_starts s where s.job_id = any (v_done.limited) and s.starts_at > v_now;
   end if;
   perform millrace.write_records(p_commit, v_done.applied, v_now);
 
@@ -1352,49 +1401,72 @@ CREATE OR REPLACE FUNCTION millrace.deliver_events()
 AS $function$
 declare
   v_kick text := coalesce(current_setting('millrace.kick', true), '');
-  v_events bigint[];
-  v_pairs record;
-  v_last bigint;
-  v_locked uuid[];
-  v_ended uuid[];
+  v_room integer := 5000;
+  v_bytes integer := 4194304;
+  v_event public.events;
+  v_size integer;
+  v_page record;
+  v_held uuid[] := '{}';
+  v_all_held boolean := false;
+  v_begun bigint[] := '{}';
+  v_positions bigint[] := '{}';
+  v_served uuid[] := '{}';
+  v_event_ids bigint[] := '{}';
+  v_job_ids uuid[] := '{}';
+  v_ended uuid[] := '{}';
 begin
   if not pg_try_advisory_xact_lock(millrace.event_lock()) then
     return true;
   end if;
-  v_events := array(
-    select e.id from public.events e where e.delivered_at is null order by e.id limit 100);
-  v_pairs := millrace.waits_for_events(v_events);
-  v_last := coalesce(v_pairs.event_ids[5000], v_events[cardinality(v_events)]);
-  select coalesce(array_agg(held.id), '{}'),
-    coalesce(array_agg(held.id) filter (where held.has_ended), '{}')
-  into v_locked, v_ended
-  from (
-    select j.id, j.status in ('completed', 'failed', 'cancelled') as has_ended from public.jobs j
-    where j.id = any (v_pairs.job_ids) for update skip locked
-  ) as held;
-  select coalesce(min(pair.event_id) - 1, v_last) into v_last
-  from unnest(v_pairs.event_ids, v_pairs.job_ids) as pair (event_id, job_id)
-  where pair.event_id <= v_last and pair.job_id <> all (v_locked);
+  for v_event in
+    select e.* from public.events e where e.delivered_at is null
+    order by e.position, e.id limit 100
+  loop
+    exit when v_room <= 0 or v_bytes <= 0;
+    continue when case when v_event.user_id is null then v_all_held
+      else v_event.user_id = any (v_held) end;
+    v_size := greatest(octet_length(v_event.payload::text), 1);
+    v_page := millrace.serve_event(v_event, least(v_room, greatest(v_bytes / v_size, 1)));
+    v_room := v_room - v_page.looked_at;
+    v_bytes := v_bytes - v_size * cardinality(v_page.served);
+    v_ended := v_ended || v_page.ended;
+    if v_page.served <> '{}' or v_page.is_done then
+      v_begun := v_begun || v_event.id;
+      v_event.position := coalesce(v_event.position, nextval('millrace.event_positions'));
+      v_positions := v_positions || v_event.position;
+      v_served := v_served
+        || case when not v_page.is_done then v_page.served[cardinality(v_page.served)] end;
+      v_event_ids := v_event_ids || array_fill(v_event.id, array[cardinality(v_page.served)]);
+      v_job_ids := v_job_ids || v_page.served;
+    end if;
+    exit when not v_page.is_done
+      and (not v_page.is_stopped or (v_event.user_id is null and v_event.position is not null));
+    if v_page.is_stopped then
+      v_held := v_held || v_event.user_id;
+      v_all_held := v_all_held or v_event.user_id is null or v_event.position is not null;
+    end if;
+  end loop;
 
+  update public.events e
+  set position = begun.position, served_job_id = begun.served_job_id,
+      delivered_at = case when begun.served_job_id is null then millrace.now() end
+  from unnest(v_begun, v_positions, v_served) as begun (id, position, served_job_id)
+  where e.id = begun.id;
+  delete from public.event_waits w where w.job_id = any (v_ended);
   -- Whoever delivers is an orchestrator.
   perform set_config('millrace.kick', 'caller', true);
   perform set_config('millrace.wake', 'sender', true);
   insert into public.job_inbox (job_id, kind, step_id, visit, payload)
   select pair.job_id, 'event', w.step_id, w.visit, jsonb_build_object('event_id', e.id,
-    'name', e.name, 'key', e.key, 'payload', e.payload)
-  from unnest(v_pairs.event_ids, v_pairs.job_ids) as pair (event_id, job_id)
+    'position', e.position, 'name', e.name, 'key', e.key, 'payload', e.payload)
+  from unnest(v_event_ids, v_job_ids) with ordinality as pair (event_id, job_id, place)
   join public.events e on e.id = pair.event_id
   join public.event_waits w on w.job_id = pair.job_id
-  where pair.event_id <= v_last and pair.job_id <> all (v_ended)
-  order by pair.event_id;
+  order by pair.place;
   perform set_config('millrace.wake', '', true);
   perform set_config('millrace.kick', v_kick, true);
   perform millrace.wake_jobs(array(
-    select pair.job_id from unnest(v_pairs.event_ids, v_pairs.job_ids) as pair (event_id, job_id)
-    where pair.event_id <= v_last and pair.job_id <> all (v_ended)));
-  delete from public.event_waits w where w.job_id = any (v_ended);
-  update public.events e set delivered_at = millrace.now()
-  where e.id = any (v_events) and e.id <= v_last;
+    select unnest(v_job_ids) except select unnest(v_ended)));
   return exists (select from public.events e where e.delivered_at is null);
 end;
 $function$;
@@ -2080,10 +2152,10 @@ begin
     select listed.id, j.parent_id,
       coalesce(octet_length(j.input_data::text), 0) + octet_length(j.step_data::text)
         + coalesce(octet_length(j.item::text), 0)
-        + case when j.state ? 'waiting' then coalesce((
-            select sum(octet_length(m.payload::text)) from public.job_inbox m
-            where m.job_id = listed.id), 0)
-          else 0 end
+        -- Whoever was never claimed has been sent wishes at most.
+        + case when j.version > 0
+            and exists (select from public.job_inbox m where m.job_id = listed.id)
+          then millrace.mailbox_bytes(listed.id) else 0 end
         + case when j.open_children = 0 and j.state #>> '{waiting,kind}' = 'children' then
             millrace.child_results_bytes(listed.id, j.current_step_id,
               coalesce((j.state ->> 'visit')::integer, 1))
@@ -2091,7 +2163,7 @@ begin
     from unnest(p_job_ids) as listed (id)
     cross join lateral (
       select jobs.input_data, jobs.step_data, jobs.item, jobs.state, jobs.open_children,
-        jobs.current_step_id, case when jobs.branch is not null then jobs.parent_job_id end as parent_id
+        jobs.version, jobs.current_step_id, case when jobs.branch is not null then jobs.parent_job_id end as parent_id
       from public.jobs where jobs.id = listed.id offset 0
     ) as j
   loop
@@ -2291,6 +2363,28 @@ $function$;
 grant execute on function millrace.graph_problems(p_workflow_id text, p_place text, p_depth integer, p_graph jsonb) to service_role;
 comment on function millrace.graph_problems(p_workflow_id text, p_place text, p_depth integer, p_graph jsonb) is 'What is structurally wrong with the steps of a definition or a branch: (place, fault) rows.';
 
+CREATE OR REPLACE FUNCTION millrace.hold_failures_back(p_commits millrace.job_commit[])
+ RETURNS millrace.job_commit[]
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  return array(
+    select case when c.force and c.status = 'failed' and j.open_children > 0
+        then jsonb_populate_record(c, jsonb_build_object('status', 'waiting',
+          'awaits_children', true, 'next_run_at', null, 'error', null,
+          'state', c.state || jsonb_build_object('ending',
+            jsonb_build_object('status', c.status, 'error', c.error))))
+        else c end
+    from unnest(p_commits) as c
+    left join lateral (
+      select jobs.open_children from public.jobs where jobs.id = c.job_id offset 0
+    ) as j on true);
+end;
+$function$;
+grant execute on function millrace.hold_failures_back(p_commits millrace.job_commit[]) to service_role;
+comment on function millrace.hold_failures_back(p_commits millrace.job_commit[]) is 'The commits, in which forced failures of jobs with open children wait for these.';
+
 CREATE OR REPLACE FUNCTION millrace.insert_children(p_spawns millrace.spawn[], p_token uuid, p_lease interval, p_now timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -2357,7 +2451,7 @@ begin
     f.slots,
     case when f.slot_key is null or c.number <= f.max_running then f.place + c.number - 1 end,
     case when f.lease then p_now + p_lease
-      when f.slot_key is null or c.number <= f.max_running then p_now end,
+      when f.slot_key is null or c.number <= f.max_running then p_now else f.deadline_at end,
     case when f.lease then 'running' else 'pending' end, case when f.lease then p_token end,
     -- As a claim counts.
     case when f.lease then 2 else 0 end, f.at, case when f.lease then f.at end, p_now,
@@ -2367,13 +2461,15 @@ begin
   from family f
   cross join lateral jsonb_array_elements((p_spawns[f.position]).children)
     with ordinality as c (value, number)
-  where c.value -> 'id' is null
+  -- What nobody waits for has been started before where there is such a job. Any other child is
+  -- counted, so that an id that is taken must fail the commit, by the primary key.
+  where f.parent_id is not null or c.value -> 'id' is null
     -- Without offset 0 the planner might read all jobs for a hash table.
     or not exists (select from public.jobs j where j.id = (c.value ->> 'id')::uuid offset 0);
 end;
 $function$;
 grant execute on function millrace.insert_children(p_spawns millrace.spawn[], p_token uuid, p_lease interval, p_now timestamp with time zone) to service_role;
-comment on function millrace.insert_children(p_spawns millrace.spawn[], p_token uuid, p_lease interval, p_now timestamp with time zone) is 'Inserts the children of spawns that nothing speaks against.';
+comment on function millrace.insert_children(p_spawns millrace.spawn[], p_token uuid, p_lease interval, p_now timestamp with time zone) is 'Inserts the children of spawns that nothing speaks against; a detached one that exists already was started before.';
 
 CREATE OR REPLACE FUNCTION millrace.is_within(p_job_id uuid, p_ancestor_id uuid)
  RETURNS boolean
@@ -2576,8 +2672,10 @@ CREATE OR REPLACE FUNCTION millrace.lease_jobs(p_lease_token uuid, p_limit integ
 AS $function$
 declare
   v_now timestamptz := millrace.now();
-  v_ids uuid[] := millrace.due_jobs(p_limit, v_now);
+  v_ids uuid[];
 begin
+  perform millrace.queue_due_jobs(v_now);
+  v_ids := millrace.due_jobs(p_limit, v_now);
   if v_ids = '{}' then
     return v_ids;
   end if;
@@ -2647,6 +2745,36 @@ $function$;
 grant execute on function millrace.limit_problems(p_definition jsonb) to service_role;
 comment on function millrace.limit_problems(p_definition jsonb) is 'What is wrong with the limits of a definition: (place, fault) rows.';
 
+CREATE OR REPLACE FUNCTION millrace.lock_jobs_of(p_commits jsonb[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  v_ids uuid[] := array(
+    select (c.value ->> 'job_id')::uuid
+    from unnest(p_commits) as listed (value)
+    cross join jsonb_array_elements(listed.value -> 'jobs') as c);
+  v_parents uuid[];
+  v_children uuid[] := array(
+    select child.id from unnest(p_commits) as listed (value)
+    cross join unnest(millrace.addressed_children(millrace.with_forced_cancels(listed.value)))
+      as child (id));
+begin
+  v_parents := array(
+    select j.parent_job_id from public.jobs j
+    where j.id = any (v_ids) and j.parent_job_id is not null);
+  perform from public.jobs j where j.id = any (v_ids || v_parents || v_children)
+  order by j.id for update;
+end;
+$function$;
+grant execute on function millrace.lock_jobs_of(p_commits jsonb[]) to service_role;
+comment on function millrace.lock_jobs_of(p_commits jsonb[]) is 'Locks the jobs of these commits, their parents and the children that are addressed, in order.';
+
 CREATE OR REPLACE FUNCTION millrace.lock_slots(p_keys text[])
  RETURNS void
  LANGUAGE plpgsql
@@ -2666,22 +2794,28 @@ CREATE OR REPLACE FUNCTION millrace.lock_slots_of_commit(p_commits millrace.job_
  SET search_path TO ''
 AS $function$
 begin
+  -- What is there is locked by the conflict, though not written: to look for it before would be to
+  -- look for what somebody may just be deleting.
   insert into millrace.slots (key, capacity)
-  select c.admission ->> 'key', coalesce(max((c.admission ->> 'capacity')::integer), 1)
-  from unnest(p_commits) as c where c.admission is not null
-  group by 1 order by 1
-  on conflict (key) do nothing;
-  perform millrace.lock_slots(array(
-    select c.admission ->> 'key' from unnest(p_commits) as c where c.admission is not null
-    union
-    select held.key from unnest(p_commits) as c
-    cross join lateral (
-      select jobs.held_slots from public.jobs where jobs.id = c.job_id offset 0
-    ) as j
-    cross join unnest(j.held_slots) as held (key)
-    where c.status in ('completed', 'failed', 'cancelled')
-    union
-    select j.slot_key from public.jobs j where j.id = any (p_reopened) and j.slot_key is not null));
+  select touched.key, coalesce(max(touched.capacity), 1)
+  from (
+    select c.admission ->> 'key' as key, (c.admission ->> 'capacity')::integer as capacity
+    from unnest(p_commits) as c where c.admission is not null
+    union all
+    select s.key, s.capacity from millrace.slots s
+    where s.key = any (array(
+      select held.key from unnest(p_commits) as c
+      cross join lateral (
+        select jobs.held_slots from public.jobs where jobs.id = c.job_id offset 0
+      ) as j
+      cross join unnest(j.held_slots) as held (key)
+      where c.status in ('completed', 'failed', 'cancelled')
+      union
+      select j.slot_key from public.jobs j
+      where j.id = any (p_reopened) and j.slot_key is not null))
+  ) as touched
+  group by touched.key order by touched.key
+  on conflict (key) do update set capacity = excluded.capacity where false;
 end;
 $function$;
 grant execute on function millrace.lock_slots_of_commit(p_commits millrace.job_commit[], p_reopened uuid[]) to service_role;
@@ -2713,6 +2847,64 @@ $function$;
 grant execute on function millrace.look_at_due(p_now timestamp with time zone, p_limit integer) to service_role;
 comment on function millrace.look_at_due(p_now timestamp with time zone, p_limit integer) is 'Due jobs, of each priority and either queue at most p_limit, the first to be taken.';
 
+CREATE OR REPLACE FUNCTION millrace.look_at_mail(p_job_ids uuid[], OUT is_empty boolean, OUT cut_at bigint, OUT last_id bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  v_bytes bigint := 0;
+  v_message record;
+begin
+  is_empty := true;
+  for v_message in
+    select listed.position, m.id, m.bytes
+    from unnest(p_job_ids) with ordinality as listed (id, position)
+    cross join lateral (
+      select i.id, octet_length(i.payload::text) as bytes from public.job_inbox i
+      where i.job_id = listed.id order by i.id offset 0
+    ) as m
+  loop
+    v_bytes := v_bytes + v_message.bytes;
+    if v_bytes > 16777216 and not is_empty then
+      cut_at := v_message.position;
+      return;
+    end if;
+    is_empty := false;
+    last_id := v_message.id;
+  end loop;
+end;
+$function$;
+grant execute on function millrace.look_at_mail(p_job_ids uuid[], OUT is_empty boolean, OUT cut_at bigint, OUT last_id bigint) to service_role;
+comment on function millrace.look_at_mail(p_job_ids uuid[], OUT is_empty boolean, OUT cut_at bigint, OUT last_id bigint) is 'How much of the mailboxes of these jobs goes into one answer: about 16 MiB.';
+
+CREATE OR REPLACE FUNCTION millrace.mailbox_bytes(p_job_id uuid)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_bytes bigint := 0;
+  v_next bigint;
+begin
+  for v_next in
+    select octet_length(m.payload::text) from public.job_inbox m where m.job_id = p_job_id
+  loop
+    v_bytes := v_bytes + v_next;
+    exit when v_bytes > 16777216;
+  end loop;
+  return v_bytes;
+end;
+$function$;
+grant execute on function millrace.mailbox_bytes(p_job_id uuid) to service_role;
+comment on function millrace.mailbox_bytes(p_job_id uuid) is 'How many bytes of text the messages to a job are; counted up to 16 MiB.';
+
 CREATE OR REPLACE FUNCTION millrace.map_slot(p_job_id uuid, p_step_id text, p_visit integer)
  RETURNS text
  LANGUAGE plpgsql
@@ -2720,7 +2912,7 @@ CREATE OR REPLACE FUNCTION millrace.map_slot(p_job_id uuid, p_step_id text, p_vi
  SET search_path TO ''
 AS $function$
 begin
-  return 'map:' || millrace.scope_key(p_job_id, p_step_id, p_visit);
+  return 'map:' || p_job_id || ':' || p_step_id || ':' || p_visit;
 end;
 $function$;
 grant execute on function millrace.map_slot(p_job_id uuid, p_step_id text, p_visit integer) to service_role;
@@ -3175,7 +3367,7 @@ begin
   end if;
 
   select least(min(due.next_run_at), (
-    select e.created_at from public.events e where e.delivered_at is null order by e.id limit 1))
+    select e.created_at from public.events e where e.delivered_at is null order by e.position, e.id limit 1))
   into v_oldest
   from millrace.look_at_due(v_now, 1) as due;
   if v_oldest < v_now - make_interval(secs => v_tick_seconds)
@@ -3267,7 +3459,12 @@ CREATE OR REPLACE FUNCTION millrace.post_step_result(p_token text, p_result json
 AS $function$
 declare
   v_attempt record;
+  v_bytes integer := millrace.json_bytes(coalesce(p_result -> 'output', p_result -> 'error'));
 begin
+  if v_bytes > 4194304 then
+    raise exception 'Cannot finish step as its result must be <= 4194304 bytes: current size is %',
+      v_bytes using errcode = 'MR006';
+  end if;
   select * into strict v_attempt from millrace.read_callback_token(p_token);
   insert into public.job_inbox (job_id, kind, step_id, visit, attempt, payload)
   select j.id, 'step_result', v_attempt.step_id, v_attempt.visit, v_attempt.attempt, p_result
@@ -3279,7 +3476,7 @@ begin
 end;
 $function$;
 grant execute on function millrace.post_step_result(p_token text, p_result jsonb) to service_role;
-comment on function millrace.post_step_result(p_token text, p_result jsonb) is 'Puts a result into the mailbox of the job that a token names. Raises MR002, MR005, MR007.';
+comment on function millrace.post_step_result(p_token text, p_result jsonb) is 'Puts a result into the mailbox of the job that a token names. Raises MR002, MR005, MR006, MR007.';
 
 CREATE OR REPLACE FUNCTION millrace.post_wishes(p_job_ids uuid[], p_kind text, p_payload jsonb)
  RETURNS uuid[]
@@ -3303,9 +3500,18 @@ begin
       order by j.id for update
     ) as locked
     where locked.status not in ('completed', 'failed', 'cancelled'));
+  -- All at once what the mailbox does for one message; a wish that is free to repeat is no way past
+  -- the others in the queue.
+  perform millrace.wake_jobs(v_open, p_kind in ('pause', 'resume'));
+  if p_kind in ('pause', 'resume') then
+    delete from public.job_inbox m
+    where m.job_id = any (v_open) and m.kind in ('pause', 'resume');
+  end if;
+  perform set_config('millrace.wake', 'sender', true);
   insert into public.job_inbox (job_id, kind, payload)
   select listed.id, p_kind, p_payload from unnest(v_open) as listed (id)
   on conflict do nothing;
+  perform set_config('millrace.wake', '', true);
   return v_open;
 end;
 $function$;
@@ -3321,7 +3527,8 @@ CREATE OR REPLACE FUNCTION millrace.prepare_commits(p_commits millrace.job_commi
  SET enable_seqscan TO 'off'
 AS $function$
 declare
-  v_commits millrace.job_commit[] := millrace.valid_commits(p_commits, p_token);
+  v_commits millrace.job_commit[] := millrace.valid_commits(
+    millrace.hold_failures_back(p_commits), p_token);
   v_asking boolean := exists (select from unnest(v_commits) as c where c.admission is not null);
   v_reopenings jsonb;
   v_reopened uuid[] := '{}';
@@ -3394,6 +3601,35 @@ end;
 $function$;
 comment on function millrace.prepare_job() is 'Pins a new job to its workflow''s version and makes it due. Raises MR001 (no such workflow), MR006 (input too large).';
 
+CREATE OR REPLACE FUNCTION millrace.prune()
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_until timestamptz := clock_timestamp() + interval '5 seconds';
+  v_jobs integer := 0;
+  v_events integer := 0;
+  v_deleted integer;
+begin
+  for i in 1..20 loop
+    v_deleted := public.prune_jobs();
+    v_jobs := v_jobs + v_deleted;
+    exit when v_deleted = 0 or clock_timestamp() > v_until;
+  end loop;
+  v_until := clock_timestamp() + interval '5 seconds';
+  for i in 1..20 loop
+    v_deleted := millrace.prune_events();
+    v_events := v_events + v_deleted;
+    exit when v_deleted = 0 or clock_timestamp() > v_until;
+  end loop;
+  delete from public.orchestrators where last_turn_at < millrace.now() - interval '1 hour';
+  return jsonb_build_object('jobs', v_jobs, 'events', v_events, 'slots', millrace.prune_slots());
+end;
+$function$;
+grant execute on function millrace.prune() to service_role;
+comment on function millrace.prune() is 'Deletes what is older than retention_days, for five seconds or 20 batches each of jobs and of events, and what nobody uses: slots, dead orchestrators. Answers {jobs (roots), events, slots}.';
+
 CREATE OR REPLACE FUNCTION millrace.prune_events(p_batch integer DEFAULT 5000)
  RETURNS integer
  LANGUAGE plpgsql
@@ -3424,21 +3660,24 @@ CREATE OR REPLACE FUNCTION millrace.prune_slots()
 AS $function$
 declare
   v_deleted integer;
+  v_keys text[];
 begin
   delete from millrace.rate_starts where starts_at < millrace.now() - interval '31 days';
-  if not exists (select from millrace.slots s where s.in_use = 0 and s.job_id is null) then
-    return 0;
-  end if;
-  lock table millrace.slots in exclusive mode;
+  v_keys := array(
+    select s.key from millrace.slots s
+    where s.in_use = 0 and s.job_id is null
+      and not exists (select from public.jobs j where j.wanted_slot = s.key offset 0)
+    limit 1000
+    for update skip locked);
   delete from millrace.slots s
-  where s.in_use = 0 and s.job_id is null
+  where s.key = any (v_keys)
     and not exists (select from public.jobs j where j.wanted_slot = s.key offset 0);
   get diagnostics v_deleted = row_count;
   return v_deleted;
 end;
 $function$;
 grant execute on function millrace.prune_slots() to service_role;
-comment on function millrace.prune_slots() is 'Deletes the keys that no job holds or waits for, and answers how many.';
+comment on function millrace.prune_slots() is 'Deletes up to 1,000 keys that no job holds or waits for, and answers how many.';
 
 CREATE OR REPLACE FUNCTION millrace.queue_alerts()
  RETURNS SETOF millrace.alert
@@ -3489,7 +3728,7 @@ begin
   group by overdue.status;
 
   select e.created_at into v_oldest from public.events e
-  where e.delivered_at is null order by e.id limit 1;
+  where e.delivered_at is null order by e.position, e.id limit 1;
   if v_oldest < v_now - make_interval(secs => v_settings.alert_queue_seconds) then
     return query select 'warning', 'event_delay', 'events',
       format('The oldest event that is to be delivered has waited for %s seconds: check that workflow-orchestrator is deployed and called',
@@ -3518,6 +3757,41 @@ end;
 $function$;
 grant execute on function millrace.queue_alerts() to service_role;
 comment on function millrace.queue_alerts() is 'Alerts queue_length, queue_delay, stalled_jobs (by status: leases, retries and timers that are over and nobody took up), event_delay and long_running (by job).';
+
+CREATE OR REPLACE FUNCTION millrace.queue_due_jobs(p_now timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_ids uuid[] := array(
+    select j.id from public.jobs j
+    where j.run_at is not null and j.started_at is null and j.queue_place is null
+      and j.next_run_at <= p_now and j.status = 'pending' and j.wanted_slot is null
+      and not j.wake_requested
+    order by j.next_run_at limit 1000
+    for update skip locked);
+begin
+  if v_ids = '{}' then
+    return;
+  end if;
+  with due as materialized (
+    select j.id, j.user_id, j.priority, row_number() over (
+      partition by j.user_id, j.priority order by j.next_run_at, j.created_at, j.id) as position
+    from public.jobs j where j.id = any (v_ids)
+  ), places as materialized (
+    select o.user_id, o.priority, millrace.next_queue_place(o.user_id, o.priority) as first
+    from (select distinct due.user_id, due.priority from due) as o
+  )
+  update public.jobs j set queue_place = p.first + due.position - 1
+  from due join places p on p.user_id = due.user_id and p.priority = due.priority
+  where j.id = due.id;
+end;
+$function$;
+grant execute on function millrace.queue_due_jobs(p_now timestamp with time zone) to service_role;
+comment on function millrace.queue_due_jobs(p_now timestamp with time zone) is 'Puts up to 1,000 jobs whose run_at has come into the start queue.';
 
 CREATE OR REPLACE FUNCTION millrace.read_callback_token(p_token text)
  RETURNS TABLE(job_id uuid, step_id text, visit integer, attempt integer)
@@ -3787,38 +4061,55 @@ CREATE OR REPLACE FUNCTION millrace.reopen_children(p_commits millrace.job_commi
  SET search_path TO ''
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'on'
 AS $function$
 begin
+  with reopened as materialized (
+    select c.*, row_number() over (partition by c.slot_key order by c.item_index) as number,
+      row_number() over (partition by c.user_id, c.priority
+        order by c.parent_job_id, c.item_index) - 1 as position
+    from unnest(p_ids) as listed (id)
+    cross join lateral (
+      select jobs.id, jobs.slot_key, jobs.item_index, jobs.user_id, jobs.priority,
+        jobs.parent_job_id,
+        -- As for a new job; only whole workflows have one.
+        case when jobs.deadline_at is not null then p_now + make_interval(secs => (
+          select millrace.timeout_of(v.definition) from public.workflow_versions v
+          where v.workflow_id = jobs.workflow_id and v.version = jobs.workflow_version))
+        end as deadline_at
+      from public.jobs where jobs.id = listed.id offset 0
+    ) as c
+  ), owner as materialized (
+    -- Looked up before the update, which fills the index.
+    select o.user_id, o.priority, millrace.next_queue_place(o.user_id, o.priority) as place
+    from (select distinct r.user_id, r.priority from reopened r) as o
+  ), slot as materialized (
+    select k.slot_key, s.capacity - s.in_use as free
+    from (select distinct r.slot_key from reopened r where r.slot_key is not null) as k
+    join millrace.slots s on s.key = k.slot_key
+  ), parent as materialized (
+    select p.id,
+      nullif(coalesce(p.held_slots, '{}') || coalesce(p.inherited_slots, '{}'), '{}') as slots
+    from public.jobs p where p.id = any (p_parents)
+  ), again as materialized (
+    select r.id, r.deadline_at, r.number > slot.free as waits, o.place + r.position as place,
+      parent.slots
+    from reopened r
+    join owner o on o.user_id = r.user_id and o.priority = r.priority
+    join parent on parent.id = r.parent_job_id
+    left join slot on slot.slot_key = r.slot_key
+  )
   update public.jobs j
   set status = 'pending', run_number = j.run_number + 1, completed_at = null, final_result = null,
       error = null, error_message = null, retry_count = 0, redeliveries = 0, next_retry_at = null,
-      deadline_at = p_now + (j.deadline_at - j.created_at),
+      deadline_at = again.deadline_at,
       wanted_slot = case when again.waits then j.slot_key end,
       held_slots = case when not again.waits then array[j.slot_key] end,
+      inherited_slots = again.slots,
       queue_place = case when again.waits is not true then again.place end,
-      next_run_at = case when again.waits is not true then p_now end,
+      next_run_at = case when again.waits is not true then p_now else again.deadline_at end,
       last_updated_at = p_now
-  from (
-    select c.id, row_number() over (partition by c.slot_key order by c.item_index) > s.free as waits,
-      -- As next_queue_place() says.
-      coalesce(
-          (select max(q.queue_place) from public.jobs q where q.user_id = c.user_id
-            and q.priority = c.priority and q.queue_place is not null) + 1,
-          (select min(q.queue_place) from public.jobs q
-            where q.priority = c.priority and q.queue_place is not null), 0)
-        + row_number() over (partition by c.user_id, c.priority
-          order by c.parent_job_id, c.item_index) - 1 as place
-    from unnest(p_ids) as reopened (id)
-    cross join lateral (
-      select jobs.id, jobs.slot_key, jobs.item_index, jobs.user_id, jobs.priority,
-        jobs.parent_job_id
-      from public.jobs where jobs.id = reopened.id offset 0
-    ) as c
-    left join lateral (
-      select slots.capacity - slots.in_use as free from millrace.slots
-      where slots.key = c.slot_key offset 0
-    ) as s on true
-  ) as again
+  from again
   where j.id = again.id;
 
   update millrace.slots s set in_use = s.in_use + granted.number
@@ -3829,10 +4120,15 @@ begin
   where s.key = granted.key;
   insert into public.job_inbox (job_id, kind) select id, 'retry' from unnest(p_ids) as id;
   return array(
-    select jsonb_populate_record(c, case when c.job_id = any (p_parents) then jsonb_build_object(
-      'reopened', (select count(*) from public.jobs j
-        where j.id = any (p_ids) and j.parent_job_id = c.job_id)) end)
-    from unnest(p_commits) as c);
+    with reopened as materialized (
+      select j.parent_job_id as id, count(*) as number from public.jobs j
+      where j.id = any (p_ids) group by j.parent_job_id
+    )
+    select case when listed.id is null then c else jsonb_populate_record(c,
+      jsonb_build_object('reopened', coalesce(r.number, 0))) end
+    from unnest(p_commits) as c
+    left join (select distinct id from unnest(p_parents) as id) as listed on listed.id = c.job_id
+    left join reopened r on r.id = c.job_id);
 end;
 $function$;
 grant execute on function millrace.reopen_children(p_commits millrace.job_commit[], p_parents uuid[], p_ids uuid[], p_now timestamp with time zone) to service_role;
@@ -4032,18 +4328,18 @@ grant execute on function millrace.say_time(p_time timestamp with time zone, p_n
 grant execute on function millrace.say_time(p_time timestamp with time zone, p_now timestamp with time zone) to service_role;
 comment on function millrace.say_time(p_time timestamp with time zone, p_now timestamp with time zone) is 'A time, absolute and relative: 2030-01-31T12:00:00Z (in 5 minutes).';
 
-CREATE OR REPLACE FUNCTION millrace.scope_key(p_job_id uuid, p_step_id text, p_visit integer)
+CREATE OR REPLACE FUNCTION millrace.scope_key(p_job_id uuid, p_step_id text, p_visit integer, p_run integer)
  RETURNS text
  LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO ''
 AS $function$
 begin
-  return p_job_id::text || ':' || p_step_id || ':' || p_visit::text;
+  return p_job_id || ':' || p_step_id || ':' || p_visit || ':' || p_run;
 end;
 $function$;
-grant execute on function millrace.scope_key(p_job_id uuid, p_step_id text, p_visit integer) to service_role;
-comment on function millrace.scope_key(p_job_id uuid, p_step_id text, p_visit integer) is 'The key of what the children of one visit of one step see of their parent.';
+grant execute on function millrace.scope_key(p_job_id uuid, p_step_id text, p_visit integer, p_run integer) to service_role;
+comment on function millrace.scope_key(p_job_id uuid, p_step_id text, p_visit integer, p_run integer) is 'The key of what children in some run of theirs see of their parent in some visit of a step.';
 
 CREATE OR REPLACE FUNCTION millrace.scopes_of(p_job_ids uuid[], p_known jsonb)
  RETURNS json
@@ -4055,23 +4351,24 @@ AS $function$
 begin
   return (
     with recursive scope as (
-      select j.parent_job_id as job_id, j.parent_step_id as step_id, j.parent_visit as visit
+      select j.parent_job_id as job_id, j.parent_step_id as step_id, j.parent_visit as visit,
+        j.run_number as run
       from public.jobs j where j.id = any (p_job_ids) and j.branch is not null
       union
-      select p.parent_job_id, p.parent_step_id, p.parent_visit
+      select p.parent_job_id, p.parent_step_id, p.parent_visit, p.run_number
       from scope join public.jobs p on p.id = scope.job_id
       where p.branch is not null
     )
     select json_agg(json_build_object('key', wanted.key,
         'parent', case when p.branch is not null then
-          millrace.scope_key(p.parent_job_id, p.parent_step_id, p.parent_visit) end,
+          millrace.scope_key(p.parent_job_id, p.parent_step_id, p.parent_visit, p.run_number) end,
         'job_id', p.id, 'workflow_id', p.workflow_id, 'workflow_version', p.workflow_version,
         'user_id', p.user_id, 'created_at', p.created_at, 'started_at', p.started_at,
         'input_data', p.input_data, 'step_data', p.step_data, 'item', p.item,
-        'item_index', case when p.item is not null then p.item_index end,
+        'item_index', case when p.branch is not null and p.item is not null then p.item_index end,
         'previous_step', p.state ->> 'previous_step') order by p.depth)
     from (
-      select scope.job_id, millrace.scope_key(scope.job_id, scope.step_id, scope.visit) as key
+      select scope.job_id, millrace.scope_key(scope.job_id, scope.step_id, scope.visit, scope.run) as key
       from scope
     ) as wanted
     cross join lateral (select * from public.jobs where jobs.id = wanted.job_id offset 0) as p
@@ -4080,6 +4377,47 @@ end;
 $function$;
 grant execute on function millrace.scopes_of(p_job_ids uuid[], p_known jsonb) to service_role;
 comment on function millrace.scopes_of(p_job_ids uuid[], p_known jsonb) is 'What branches see of their parents: the scopes of these jobs that are not known yet, outer before inner.';
+
+CREATE OR REPLACE FUNCTION millrace.serve_event(p_event public.events, p_limit integer, OUT served uuid[], OUT ended uuid[], OUT looked_at integer, OUT is_done boolean, OUT is_stopped boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO ''
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  v_first_held uuid;
+  v_locked uuid[];
+begin
+  served := millrace.waiters_of(p_event, p_limit + 1);
+  is_done := cardinality(served) <= p_limit;
+  is_stopped := false;
+  served := served[1:p_limit];
+  looked_at := cardinality(served);
+  ended := '{}';
+  if served = '{}' then
+    return;
+  end if;
+  select coalesce(array_agg(held.id), '{}'),
+    coalesce(array_agg(held.id) filter (where held.has_ended), '{}')
+  into v_locked, ended
+  from (
+    select j.id, j.status in ('completed', 'failed', 'cancelled') as has_ended from public.jobs j
+    where j.id = any (served) for update skip locked
+  ) as held;
+  if cardinality(v_locked) < cardinality(served) then
+    is_stopped := true;
+    select held.id into v_first_held
+    from (select unnest(served) as id except select unnest(v_locked)) as held
+    order by held.id limit 1;
+    served := case when is_done and p_event.position is null then '{}'
+      else array(select id from unnest(served) as id where id < v_first_held order by id) end;
+    is_done := false;
+  end if;
+end;
+$function$;
+grant execute on function millrace.serve_event(p_event public.events, p_limit integer, OUT served uuid[], OUT ended uuid[], OUT looked_at integer, OUT is_done boolean, OUT is_stopped boolean) to service_role;
+comment on function millrace.serve_event(p_event public.events, p_limit integer, OUT served uuid[], OUT ended uuid[], OUT looked_at integer, OUT is_done boolean, OUT is_stopped boolean) is 'Locks the next jobs, up to p_limit, that are to get an event. Answers them by id, those locked that have ended, how many it has looked at, whether they are the last, and whether a job that is held has stopped it.';
 
 CREATE OR REPLACE FUNCTION millrace.spawn_children(p_spawns jsonb, p_applied uuid[], p_token uuid, p_lease interval, p_now timestamp with time zone, OUT leased uuid[], OUT refused uuid[])
  RETURNS record
@@ -4268,30 +4606,57 @@ begin
   perform set_config('millrace.wake', 'sender', true);
   with sent as (
     insert into public.job_inbox (job_id, kind, step_id, visit, payload)
-    select w.job_id, 'event', w.step_id, w.visit, jsonb_build_object('event_id', e.id, 'name', e.name,
-      'key', e.key, 'payload', e.payload)
+    select w.job_id, 'event', w.step_id, w.visit, jsonb_build_object('event_id', e.id,
+      'position', e.position, 'name', e.name, 'key', e.key, 'payload', e.payload)
     from jsonb_to_recordset(p_subscriptions) as s (job_id uuid, after bigint, since timestamptz)
     join public.event_waits w on w.job_id = s.job_id
     cross join lateral (
-      select found.* from (
-        select events.* from public.events
-        where w.key is null and events.name = w.event and events.created_at >= s.since
+      with recursive line as (
+        select w.job_id as id
         union all
-        select events.* from public.events
-        where events.key = w.key and events.name = w.event and events.created_at >= s.since
+        select j.parent_job_id from line join public.jobs j on j.id = line.id
+        where j.parent_job_id is not null
+      )
+      select found.* from (
+        (select events.* from public.events
+          where w.key is null and events.user_id = w.user_id and events.job_id is null
+            and events.name = w.event and events.position > s.after
+            and events.created_at >= s.since
+            and (events.delivered_at is not null or events.served_job_id >= w.job_id)
+          order by events.position limit 100)
+        union all
+        (select events.* from public.events
+          where w.key is null and events.user_id is null and events.job_id is null
+            and events.name = w.event and events.position > s.after
+            and events.created_at >= s.since
+            and (events.delivered_at is not null or events.served_job_id >= w.job_id)
+          order by events.position limit 100)
+        union all
+        (select events.* from public.events
+          where events.key = w.key and events.user_id = w.user_id and events.job_id is null
+            and events.name = w.event and events.position > s.after
+            and events.created_at >= s.since
+            and (events.delivered_at is not null or events.served_job_id >= w.job_id)
+          order by events.position limit 100)
+        union all
+        (select events.* from public.events
+          where events.key = w.key and events.user_id is null and events.job_id is null
+            and events.name = w.event and events.position > s.after
+            and events.created_at >= s.since
+            and (events.delivered_at is not null or events.served_job_id >= w.job_id)
+          order by events.position limit 100)
         union all
         -- A signal names its job, which is more than a key could say.
-        select events.* from public.events
-        where w.key is not null and events.job_id is not null and events.key is distinct from w.key
-          and events.name = w.event and events.created_at >= s.since
+        select events.* from line join public.events on events.job_id = line.id
+        where events.name = w.event and events.position > s.after
+          and events.created_at >= s.since
+          and (events.user_id is null or events.user_id = w.user_id)
+          and (events.delivered_at is not null or events.served_job_id >= w.job_id)
       ) as found
-      where found.id > s.after and found.delivered_at is not null
-        and (found.user_id is null or found.user_id = w.user_id)
-        and (found.job_id is null or millrace.is_within(w.job_id, found.job_id))
-      order by found.id limit 100
+      order by found.position limit 100
     ) as e
     where s.job_id = any (p_applied)
-    order by w.job_id, e.id
+    order by w.job_id, e.position
     returning job_inbox.job_id
   )
   select array_agg(sent.job_id) into v_woken from sent;
@@ -4471,78 +4836,128 @@ CREATE OR REPLACE FUNCTION millrace.unread_messages(p_job_ids uuid[])
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
+declare
+  v_mail record;
 begin
   if p_job_ids = '{}' then
     return '[]'::json;
   end if;
+  p_job_ids := array(select distinct id from unnest(p_job_ids) as id);
+  v_mail := millrace.look_at_mail(p_job_ids);
   return (
     select coalesce(json_agg(json_build_object('job_id', woken.id, 'messages', woken.messages)), '[]')
     from (
       select m.job_id as id, json_agg(json_build_object('id', m.id, 'kind', m.kind,
         'step_id', m.step_id, 'visit', m.visit, 'attempt', m.attempt, 'payload', m.payload)
         order by m.id) as messages
-      from public.job_inbox m where m.job_id = any (p_job_ids)
+      from unnest(p_job_ids) with ordinality as listed (id, position)
+      join public.job_inbox m on m.job_id = listed.id
+      where v_mail.cut_at is null or listed.position < v_mail.cut_at
+        or (listed.position = v_mail.cut_at and m.id <= v_mail.last_id)
       group by m.job_id
     ) as woken);
 end;
 $function$;
 grant execute on function millrace.unread_messages(p_job_ids uuid[]) to service_role;
-comment on function millrace.unread_messages(p_job_ids uuid[]) is 'The mailboxes of jobs: [{job_id, messages}].';
+comment on function millrace.unread_messages(p_job_ids uuid[]) is 'The mailboxes of jobs: [{job_id, messages}], the first 16 MiB of them.';
 
 CREATE OR REPLACE FUNCTION millrace.valid_commits(p_commits millrace.job_commit[], p_token uuid)
  RETURNS millrace.job_commit[]
  LANGUAGE plpgsql
  SET search_path TO ''
+ SET enable_hashjoin TO 'on'
 AS $function$
-begin
-  return array(
+declare
+  v_valid millrace.job_commit[] := array(
     select c from unnest(p_commits) as c
     cross join lateral (
       select jobs.lease_token, jobs.version from public.jobs where jobs.id = c.job_id offset 0
     ) as j
     where j.lease_token = p_token and j.version = c.version);
+  v_kept millrace.job_commit[];
+begin
+  -- A join that was decided ahead stands and falls with the ends that it was made of, which may be
+  -- such joins themselves: once more for each level of which one has fallen.
+  while exists (select from unnest(v_valid) as c where c.joined_failures is not null) loop
+    v_kept := array(
+      with ended as materialized (
+        select child.parent_job_id as id, count(*) as number,
+          count(*) filter (where c.status <> 'completed') as failed
+        from unnest(v_valid) as c
+        cross join lateral (
+          select jobs.parent_job_id from public.jobs where jobs.id = c.job_id offset 0
+        ) as child
+        where c.status in ('completed', 'failed', 'cancelled')
+        group by child.parent_job_id
+      )
+      select c from unnest(v_valid) as c
+      cross join lateral (
+        select jobs.open_children, jobs.failed_children from public.jobs
+        where jobs.id = c.job_id offset 0
+      ) as j
+      left join ended on ended.id = c.job_id
+      where c.joined_failures is null or (j.open_children = coalesce(ended.number, 0)
+        and j.failed_children + coalesce(ended.failed, 0) = c.joined_failures));
+    exit when cardinality(v_kept) = cardinality(v_valid);
+    v_valid := v_kept;
+  end loop;
+  return v_valid;
 end;
 $function$;
 grant execute on function millrace.valid_commits(p_commits millrace.job_commit[], p_token uuid) to service_role;
-comment on function millrace.valid_commits(p_commits millrace.job_commit[], p_token uuid) is 'The commits that may be written.';
+comment on function millrace.valid_commits(p_commits millrace.job_commit[], p_token uuid) is 'The commits that may be written: those of jobs that the caller owns as he read them, and whose children have ended as he says.';
 
-CREATE OR REPLACE FUNCTION millrace.waits_for_events(p_events bigint[], OUT event_ids bigint[], OUT job_ids uuid[])
- RETURNS record
+CREATE OR REPLACE FUNCTION millrace.waiters_of(p_event public.events, p_limit integer)
+ RETURNS uuid[]
  LANGUAGE plpgsql
  SET search_path TO ''
  SET plan_cache_mode TO 'force_generic_plan'
  SET enable_seqscan TO 'off'
 AS $function$
+declare
+  v_after uuid := coalesce(p_event.served_job_id, '00000000-0000-0000-0000-000000000000');
 begin
-  select coalesce(array_agg(matching.event_id order by matching.event_id), '{}'),
-    coalesce(array_agg(matching.job_id order by matching.event_id), '{}')
-  into event_ids, job_ids
-  from (
-    select e.id as event_id, w.job_id
-    from unnest(p_events) as listed (id)
-    cross join lateral (
-      select events.id, events.name, events.key, events.user_id, events.job_id
-      from public.events where events.id = listed.id offset 0
-    ) as e
-    cross join lateral (
-      select keyless.* from public.event_waits keyless
-      where keyless.event = e.name and keyless.key is null
+  if p_event.job_id is not null then
+    return array(
+      select w.job_id from public.event_waits w
+      where w.root_job_id = (
+          select coalesce(j.root_job_id, j.id) from public.jobs j where j.id = p_event.job_id)
+        and w.event = p_event.name and w.job_id > v_after
+        and (p_event.user_id is null or w.user_id = p_event.user_id)
+        and (p_event.job_id in (w.job_id, w.root_job_id)
+          or millrace.is_within(w.job_id, p_event.job_id))
+      order by w.job_id limit p_limit);
+  elsif p_event.user_id is null then
+    return array(
+      select waiting.job_id from (
+        (select w.job_id from public.event_waits w
+          where w.event = p_event.name and coalesce(w.key, '') = '' and w.job_id > v_after
+          order by w.job_id limit p_limit)
+        union all
+        (select w.job_id from public.event_waits w
+          where w.event = p_event.name and coalesce(w.key, '') = p_event.key
+            and w.job_id > v_after
+          order by w.job_id limit p_limit)
+      ) as waiting
+      order by waiting.job_id limit p_limit);
+  end if;
+  return array(
+    select waiting.job_id from (
+      (select w.job_id from public.event_waits w
+        where w.user_id = p_event.user_id and array[w.event, w.key] = array[p_event.name, null]
+          and w.job_id > v_after
+        order by w.job_id limit p_limit)
       union all
-      select keyed.* from public.event_waits keyed
-      where keyed.event = e.name and keyed.key = e.key
-      union all
-      select signalled.* from public.event_waits signalled
-      where e.job_id is not null and signalled.event = e.name
-        and signalled.key is distinct from e.key and signalled.key is not null
-    ) as w
-    where (e.user_id is null or e.user_id = w.user_id)
-      and (e.job_id is null or e.job_id in (w.job_id, w.root_job_id)
-        or millrace.is_within(w.job_id, e.job_id))
-  ) as matching;
+      (select w.job_id from public.event_waits w
+        where w.user_id = p_event.user_id and p_event.key is not null
+          and array[w.event, w.key] = array[p_event.name, p_event.key] and w.job_id > v_after
+        order by w.job_id limit p_limit)
+    ) as waiting
+    order by waiting.job_id limit p_limit);
 end;
 $function$;
-grant execute on function millrace.waits_for_events(p_events bigint[], OUT event_ids bigint[], OUT job_ids uuid[]) to service_role;
-comment on function millrace.waits_for_events(p_events bigint[], OUT event_ids bigint[], OUT job_ids uuid[]) is 'The jobs that wait for these events, as two lists of the same length.';
+grant execute on function millrace.waiters_of(p_event public.events, p_limit integer) to service_role;
+comment on function millrace.waiters_of(p_event public.events, p_limit integer) is 'The first p_limit jobs that wait for an event and have not been served, by id.';
 
 CREATE OR REPLACE FUNCTION millrace.wake_job()
  RETURNS trigger
@@ -4579,7 +4994,7 @@ end;
 $function$;
 comment on function millrace.wake_job() is 'Wakes the job that a message is for. Raises MR007 when the job has ended.';
 
-CREATE OR REPLACE FUNCTION millrace.wake_jobs(p_job_ids uuid[])
+CREATE OR REPLACE FUNCTION millrace.wake_jobs(p_job_ids uuid[], p_keeps_place boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -4592,15 +5007,32 @@ begin
   update public.jobs j
   set wake_requested = true,
       next_run_at = case when j.lease_token is null then v_now else j.next_run_at end,
-      queue_place = null,
+      queue_place = case when p_keeps_place then j.queue_place end,
       last_updated_at = v_now
   where j.id = any (p_job_ids);
 end;
 $function$;
-grant execute on function millrace.wake_jobs(p_job_ids uuid[]) to service_role;
-comment on function millrace.wake_jobs(p_job_ids uuid[]) is 'Wakes jobs that have not ended, which the caller has locked and sends messages to under the setting millrace.wake = sender.';
+grant execute on function millrace.wake_jobs(p_job_ids uuid[], p_keeps_place boolean) to service_role;
+comment on function millrace.wake_jobs(p_job_ids uuid[], p_keeps_place boolean) is 'Wakes jobs that have not ended, which the caller has locked and sends messages to under the setting millrace.wake = sender. p_keeps_place: those that are to be started stay where they are in the queue.';
 
-CREATE OR REPLACE FUNCTION millrace.write_jobs(p_commits millrace.job_commit[], p_token uuid, p_lease interval, p_consumed bigint[], p_now timestamp with time zone, OUT applied uuid[], OUT woken uuid[], OUT missed uuid[], OUT freeing uuid[])
+CREATE OR REPLACE FUNCTION millrace.with_forced_cancels(p_commit jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO ''
+AS $function$
+begin
+  return p_commit || jsonb_build_object('child_messages',
+    coalesce(p_commit -> 'child_messages', '[]') || (
+      select coalesce(jsonb_agg(jsonb_build_object('job_id', c.value -> 'job_id', 'kind', 'cancel',
+        'reason', c.value #> '{error,message}')), '[]')
+      from jsonb_array_elements(p_commit -> 'jobs') as c where c.value -> 'force' = 'true'));
+end;
+$function$;
+grant execute on function millrace.with_forced_cancels(p_commit jsonb) to service_role;
+comment on function millrace.with_forced_cancels(p_commit jsonb) is 'The commit, with a cancel for the children of each job that it forces to fail.';
+
+CREATE OR REPLACE FUNCTION millrace.write_jobs(p_commits millrace.job_commit[], p_token uuid, p_lease interval, p_consumed bigint[], p_now timestamp with time zone, OUT applied uuid[], OUT woken uuid[], OUT missed uuid[], OUT freeing uuid[], OUT limited uuid[])
  RETURNS record
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -4658,19 +5090,21 @@ begin
         last_updated_at = p_now
     from unnest(p_commits) as c
     where j.id = c.job_id and j.lease_token = p_token and j.version = c.version
-    returning j.id, j.status, j.wake_requested, j.held_slots
+    returning j.id, j.status, j.wake_requested, j.held_slots,
+      j.status in ('completed', 'failed', 'cancelled') and j.state ? 'not_before' as was_limited
   )
   select coalesce(array_agg(w.id), '{}'),
     coalesce(array_agg(w.id) filter (where w.wake_requested and w.status = 'running'), '{}'),
     coalesce(array_agg(w.id) filter (where w.wake_requested and w.status <> 'running'), '{}'),
     coalesce(array_agg(w.id) filter (where w.held_slots is not null
-      and w.status in ('completed', 'failed', 'cancelled')), '{}')
-  into applied, woken, missed, freeing
+      and w.status in ('completed', 'failed', 'cancelled')), '{}'),
+    coalesce(array_agg(w.id) filter (where w.was_limited), '{}')
+  into applied, woken, missed, freeing, limited
   from written w;
 end;
 $function$;
-grant execute on function millrace.write_jobs(p_commits millrace.job_commit[], p_token uuid, p_lease interval, p_consumed bigint[], p_now timestamp with time zone, OUT applied uuid[], OUT woken uuid[], OUT missed uuid[], OUT freeing uuid[]) to service_role;
-comment on function millrace.write_jobs(p_commits millrace.job_commit[], p_token uuid, p_lease interval, p_consumed bigint[], p_now timestamp with time zone, OUT applied uuid[], OUT woken uuid[], OUT missed uuid[], OUT freeing uuid[]) is 'Writes the jobs whose lease and version still hold, and answers them; of those, the ones that go on with messages, and the ended ones with messages or with slots.';
+grant execute on function millrace.write_jobs(p_commits millrace.job_commit[], p_token uuid, p_lease interval, p_consumed bigint[], p_now timestamp with time zone, OUT applied uuid[], OUT woken uuid[], OUT missed uuid[], OUT freeing uuid[], OUT limited uuid[]) to service_role;
+comment on function millrace.write_jobs(p_commits millrace.job_commit[], p_token uuid, p_lease interval, p_consumed bigint[], p_now timestamp with time zone, OUT applied uuid[], OUT woken uuid[], OUT missed uuid[], OUT freeing uuid[], OUT limited uuid[]) is 'Writes the jobs whose lease and version still hold, and answers them; of those, the ones that go on with messages, and the ended ones with messages, with slots or with a start under a rate limit.';
 
 CREATE OR REPLACE FUNCTION millrace.write_records(p_commit jsonb, p_applied uuid[], p_now timestamp with time zone)
  RETURNS void
@@ -4733,6 +5167,7 @@ AS $function$
 declare
   v_user_id uuid := millrace.require_caller();
   v_filter millrace.job_filter := millrace.read_job_filter(p_filter);
+  v_most integer := case when v_user_id is null then 10000 else 1000 end;
   v_contrary uuid[] := case p_action
     when 'pause' then millrace.jobs_that_are_to('resume')
     when 'resume' then millrace.jobs_that_are_to('pause') end;
@@ -4743,9 +5178,9 @@ begin
   if p_action is null or p_action not in ('cancel', 'pause', 'resume', 'retry') then
     raise exception 'Cannot act in bulk as p_action must be cancel, pause, resume or retry: current value is %',
       coalesce(left(p_action, 100), 'null') using errcode = 'MR008';
-  elsif p_limit is null or p_limit not between 1 and 10000 then
-    raise exception 'Cannot act in bulk as p_limit must be between 1 and 10000: current value is %',
-      coalesce(p_limit::text, 'null') using errcode = 'MR008';
+  elsif p_limit is null or p_limit not between 1 and v_most then
+    raise exception 'Cannot act in bulk as p_limit must be between 1 and %: current value is %',
+      v_most, coalesce(p_limit::text, 'null') using errcode = 'MR008';
   elsif v_user_id <> v_filter.user_id then
     raise exception 'Cannot act on the jobs of somebody else' using errcode = 'MR011';
   end if;
@@ -4782,7 +5217,7 @@ end;
 $function$;
 grant execute on function public.bulk_jobs(p_action text, p_filter jsonb, p_limit integer, p_dry_run boolean, p_reason text, p_kick boolean) to authenticated;
 grant execute on function public.bulk_jobs(p_action text, p_filter jsonb, p_limit integer, p_dry_run boolean, p_reason text, p_kick boolean) to service_role;
-comment on function public.bulk_jobs(p_action text, p_filter jsonb, p_limit integer, p_dry_run boolean, p_reason text, p_kick boolean) is 'Cancels, pauses, resumes or retries the caller''s jobs (the service role: everybody''s) that p_filter names, the oldest p_limit (at most 10000) of them; children follow their roots, and jobs for which it makes no sense are left out. p_dry_run: counts only. p_kick as in start_job. Answers {matched, affected, job_ids (the first 100), dry_run, kick}. Raises MR008 (action, limit, filter), MR009, MR011 (user_id of somebody else).';
+comment on function public.bulk_jobs(p_action text, p_filter jsonb, p_limit integer, p_dry_run boolean, p_reason text, p_kick boolean) is 'Cancels, pauses, resumes or retries the caller''s jobs (the service role: everybody''s) that p_filter names, the oldest p_limit (at most 1000, for the service role 10000) of them; children follow their roots, and jobs for which it makes no sense are left out. p_dry_run: counts only. p_kick as in start_job. Answers {matched, affected, job_ids (the first 100), dry_run, kick}. Raises MR008 (action, limit, filter), MR009, MR011 (user_id of somebody else).';
 
 CREATE OR REPLACE FUNCTION public.cancel_job(p_job_id uuid, p_reason text DEFAULT NULL::text, p_kick boolean DEFAULT true)
  RETURNS jsonb
@@ -4845,7 +5280,7 @@ CREATE OR REPLACE FUNCTION public.complete_step(p_token text, p_output jsonb)
  SET search_path TO ''
 AS $function$ select millrace.post_step_result(p_token, jsonb_build_object('status', 'completed', 'output', p_output)) $function$;
 grant execute on function public.complete_step(p_token text, p_output jsonb) to service_role;
-comment on function public.complete_step(p_token text, p_output jsonb) is 'Completes the step that a callback token names with this output. Answers {job_id, step_id}. Raises MR002 (no such job), MR005 (token), MR007 (job has ended). A result for an attempt that is over is recorded as late and dropped.';
+comment on function public.complete_step(p_token text, p_output jsonb) is 'Completes the step that a callback token names with this output. Answers {job_id, step_id}. Raises MR002 (no such job), MR005 (token), MR006 (output too large), MR007 (job has ended). A result for an attempt that is over is recorded as late and dropped.';
 
 CREATE OR REPLACE FUNCTION public.consume_rate_limit(p_user_id uuid, p_scope text, p_limit integer, p_window_seconds integer)
  RETURNS jsonb
@@ -4951,26 +5386,38 @@ CREATE OR REPLACE FUNCTION public.extend_leases(p_lease_token uuid, p_job_ids uu
 AS $function$
 declare
   v_now timestamptz := millrace.now();
+  v_locked uuid[];
   v_kept uuid[];
   v_woken uuid[];
 begin
-  perform from public.jobs j where j.id = any (p_job_ids) order by j.id for update;
+  -- Passed over where somebody holds them, as to wait for him could be a deadlock: he may want what
+  -- the same turn has committed. Such a lease is kept as it is until the next time.
+  v_locked := array(
+    select j.id from public.jobs j where j.id = any (p_job_ids) for update skip locked);
   with kept as (
     update public.jobs j
     set next_run_at = v_now + make_interval(secs => p_lease_seconds), last_updated_at = v_now
-    where j.id = any (p_job_ids) and j.lease_token = p_lease_token
+    where j.id = any (v_locked) and j.lease_token = p_lease_token
     returning j.id, j.wake_requested
   )
   select coalesce(array_agg(k.id), '{}'), coalesce(array_agg(k.id) filter (where k.wake_requested), '{}')
   into v_kept, v_woken
   from kept k;
+  if cardinality(v_locked) < cardinality(p_job_ids) then
+    v_kept := v_kept || array(
+      select held.id from (select unnest(p_job_ids) as id except select unnest(v_locked)) as held
+      cross join lateral (
+        select jobs.lease_token from public.jobs where jobs.id = held.id offset 0
+      ) as j
+      where j.lease_token = p_lease_token);
+  end if;
   return json_build_object(
-    'lost', array_to_json(array(select id from unnest(p_job_ids) as id where id <> all (v_kept))),
+    'lost', array_to_json(array(select unnest(p_job_ids) except select unnest(v_kept))),
     'woken', millrace.unread_messages(v_woken));
 end;
 $function$;
 grant execute on function public.extend_leases(p_lease_token uuid, p_job_ids uuid[], p_lease_seconds integer) to service_role;
-comment on function public.extend_leases(p_lease_token uuid, p_job_ids uuid[], p_lease_seconds integer) is 'Extends the leases that p_lease_token still holds to p_lease_seconds from now. Answers {lost: [job_id], woken: [{job_id, messages}]}.';
+comment on function public.extend_leases(p_lease_token uuid, p_job_ids uuid[], p_lease_seconds integer) is 'Extends the leases that p_lease_token still holds to p_lease_seconds from now, but for those of jobs that somebody has locked at this moment. Answers {lost: [job_id], woken: [{job_id, messages}]}.';
 
 CREATE OR REPLACE FUNCTION public.fail_step(p_token text, p_error jsonb)
  RETURNS jsonb
@@ -4987,7 +5434,7 @@ begin
 end;
 $function$;
 grant execute on function public.fail_step(p_token text, p_error jsonb) to service_role;
-comment on function public.fail_step(p_token text, p_error jsonb) is 'Fails the attempt that a callback token names with {code, message, retryable?, details?, retry_after_seconds?}; its retry policy decides what follows. Raises MR002, MR005, MR007, MR008 (malformed error).';
+comment on function public.fail_step(p_token text, p_error jsonb) is 'Fails the attempt that a callback token names with {code, message, retryable?, details?, retry_after_seconds?}; its retry policy decides what follows. Raises MR002, MR005, MR006, MR007, MR008 (malformed error).';
 
 CREATE OR REPLACE FUNCTION public.job_children(p_job_id uuid)
  RETURNS jsonb
@@ -5062,8 +5509,6 @@ begin
   delete from public.jobs
   where id = any (array(select s.id from sized s where s.jobs <= p_batch or s.number = 1));
   get diagnostics v_deleted = row_count;
-  delete from public.orchestrators where last_turn_at < millrace.now() - interval '1 hour';
-  perform millrace.prune_slots();
   return v_deleted;
 end;
 $function$;
@@ -5291,6 +5736,9 @@ begin
     raise exception 'Cannot take a turn as lease_token, lease_seconds and claim are required'
       using errcode = 'MR008';
   end if;
+  if jsonb_typeof(p_turn -> 'spawning') = 'object' and jsonb_typeof(v_commit) = 'object' then
+    perform millrace.lock_jobs_of(array[p_turn -> 'spawning', v_commit]);
+  end if;
   -- First, as what follows may be of the children that are started by it.
   if jsonb_typeof(p_turn -> 'spawning') = 'object' then
     v_done := millrace.commit((p_turn -> 'spawning') || v_lease);
@@ -5310,7 +5758,13 @@ begin
       v_lease_seconds);
   end if;
   if exists (select from public.events e where e.delivered_at is null) then
-    v_events_left := millrace.deliver_events();
+    -- Whatever is wrong with an event must not keep jobs from being committed.
+    begin
+      v_events_left := millrace.deliver_events();
+    exception when others then
+      v_events_left := true;
+      raise warning 'Millrace could not deliver events: %', sqlerrm;
+    end;
   end if;
   if v_limit > 0 then
     v_leased := v_leased || millrace.lease_jobs(v_token, v_limit, v_lease_seconds);
@@ -5367,15 +5821,13 @@ $function$;
 grant execute on function public.turn(p_turn jsonb) to service_role;
 comment on function public.turn(p_turn jsonb) is 'One turn of an orchestrator run: {lease_token, lease_seconds, claim, in_flight, spawning?, commit?, extend?, known_definitions?, known_scopes?, catalog_revision?, look_ahead?, leaving?}. spawning is a commit of jobs that start children, whose ids it gives; it is written before commit, which may hold ends of these children. Answers {now, results, spawned, woken, extended, claimed, scopes, definitions, catalog_revision, transformers (null when unchanged), callback_secret, next_run_at, events_left}. Raises MR008 (missing argument).';
 
+select cron.schedule('millrace-prune', '* * * * *', 'select millrace.prune()');
+
 select cron.schedule('millrace-prune-api-requests', '41 * * * *', '
   delete from public.api_requests where created_at < now() - interval ''1 day'';
   delete from public.rate_limits where window_start < now() - interval ''1 day''
 ');
 
 select cron.schedule('millrace-prune-cron-log', '23 * * * *', 'delete from cron.job_run_details where end_time < now() - interval ''1 day''');
-
-select cron.schedule('millrace-prune-events', '5-59/10 * * * *', 'select millrace.prune_events()');
-
-select cron.schedule('millrace-prune-jobs', '*/10 * * * *', 'select public.prune_jobs()');
 
 select cron.schedule('millrace-tick', '5 seconds', 'select public.tick()');

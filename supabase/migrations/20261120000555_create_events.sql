@@ -73,5 +73,7 @@ alter table public.event_waits enable row level security;
 revoke all on public.events, public.event_waits from anon, authenticated, service_role;
 grant select, insert, update, delete on public.events, public.event_waits to service_role;
 grant select on public.events to authenticated;
+create policy event_waits_all_service on public.event_waits
+  to service_role using (true) with check (true);
 create policy events_select_own on public.events
   for select to authenticated using ((select auth.uid()) = user_id);

@@ -34,7 +34,7 @@ file.test("claim_jobs() hands over all that the engine plans with", async (db) =
     ...{ job_id: id, user_id: ALICE, workflow_id: "one_step", workflow_version: 1 },
     ...{ current_step_id: "a", input_data: { a: 1 }, step_data: {}, state: {}, version: 2 },
     ...{ redeliveries: 0, retry_count: 0, max_retries: 7, retry: null },
-    ...{ deadline_at: null, trace_id: row.trace_id, priority: 5, messages: [] },
+    ...{ run_at: null, deadline_at: null, trace_id: row.trace_id, priority: 5, messages: [] },
     ...{
       parent_job_id: null,
       parent_step_id: null,
