@@ -54,7 +54,10 @@ begin
       format('Step ''%s'' is being made (attempt %s) by orchestrator %s, whose lease expires in %s (%s)',
         p_job.current_step_id, v_attempt, v_owner, millrace.say_duration(p_job.next_run_at - v_now),
         millrace.say_clock(p_job.next_run_at)),
-      'Nothing to do: it goes on when the attempt ends, and another orchestrator takes over when the lease expires',
+      case when (p_job.state ->> 'paused')::boolean
+        then 'A pause is requested: the job stops when the attempt ends; resume it to have it go on'
+        else 'Nothing to do: it goes on when the attempt ends, and another orchestrator takes over when the lease expires'
+      end,
       v_details);
   end if;
   v_outage := millrace.explain_outage(p_job);

@@ -71,6 +71,9 @@ begin
   v_messages := millrace.explain_mailbox(p_job_id);
   v_found := case
     when v_job.status in ('completed', 'failed', 'cancelled') then millrace.explain_end(v_job)
+    -- Its orchestrator runs the children, too, and keeps the parent for as long.
+    when v_job.status = 'running' and v_job.open_children > 0
+      and v_job.next_run_at > millrace.now() then millrace.explain_children(v_job, p_level)
     when v_job.status = 'running' then millrace.explain_lease(v_job)
     when v_job.status <> 'pending' and v_job.next_run_at <= millrace.now()
       then millrace.explain_due(v_job)

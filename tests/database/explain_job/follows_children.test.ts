@@ -37,6 +37,23 @@ test("follows the oldest open child", async (db) => {
   assert.deepEqual([details.child.job_id, details.child.reason], [oldest, "waits_for_timer"]);
 });
 
+test("follows the children of a parent that their orchestrator keeps", async (db) => {
+  const parent = await insertJob(db, {
+    status: "running",
+    current_step_id: "fan",
+    state: db.json(waitsForChildren(2)),
+    lease_token: crypto.randomUUID(),
+    next_run_at: at(20),
+    open_children: 1,
+  });
+  await insertChild(db, parent, {
+    current_step_id: "s",
+    item_index: 1,
+    state: db.json({ waiting: { kind: "timer", since: at(-60), until: at(60) } }),
+  });
+  assert.equal((await explain(db, parent)).reason, "waits_for_children");
+});
+
 test("follows children of children down to what does not move", async (db) => {
   const root = await insertJob(db, {
     status: "waiting",

@@ -59,6 +59,18 @@ const CASES: [name: string, columns: Record<string, unknown>, Expected][] = [
     action:
       "Nothing to do: it goes on when the attempt ends, and another orchestrator takes over when the lease expires",
   }],
+  ["is leased and to pause", {
+    status: "running",
+    current_step_id: "charge",
+    state: { paused: true },
+    lease_token: LEASE,
+    next_run_at: at(12),
+  }, {
+    reason: "leased",
+    explanation:
+      "Step 'charge' is being made (attempt 1) by orchestrator 1a2b3c4d…, whose lease expires in 12 s (2030-01-08T12:00:12Z)",
+    action: "A pause is requested: the job stops when the attempt ends; resume it to have it go on",
+  }],
   ["was lost", {
     status: "running",
     current_step_id: "charge",

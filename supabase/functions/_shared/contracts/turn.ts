@@ -275,6 +275,8 @@ export interface JobCommit {
    * void unless all have ended, with so many failures. Null: the database had told of them.
    */
   joined_failures: number | null;
+  /** Of a failure that knows nothing of the job's children: it waits until they are cancelled. */
+  force?: true;
   /** What the job is to be given before it goes on; it parks as pending where it is not. */
   admission: Admission | null;
 }

@@ -155,6 +155,7 @@ function failureWithout(job: UnreadableJob, message: string, consumed: number[])
       spawned: null,
       max_failed_children: null,
       joined_failures: null,
+      force: true,
       awaits_children: false,
       admission: null,
     },

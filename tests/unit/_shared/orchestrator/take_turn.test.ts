@@ -175,6 +175,7 @@ Deno.test("takeTurn() fails the job whose write is refused, and no other", async
       state: { visit: 2 },
       step_data: {},
       final_result: null,
+      force: true,
       error: {
         code: "internal",
         message: "What the step produced could not be stored",
