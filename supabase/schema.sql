@@ -1763,7 +1763,10 @@ begin
       format('Step ''%s'' is being made (attempt %s) by orchestrator %s, whose lease expires in %s (%s)',
         p_job.current_step_id, v_attempt, v_owner, millrace.say_duration(p_job.next_run_at - v_now),
         millrace.say_clock(p_job.next_run_at)),
-      'Nothing to do: it goes on when the attempt ends, and another orchestrator takes over when the lease expires',
+      case when (p_job.state ->> 'paused')::boolean
+        then 'A pause is requested: the job stops when the attempt ends; resume it to have it go on'
+        else 'Nothing to do: it goes on when the attempt ends, and another orchestrator takes over when the lease expires'
+      end,
       v_details);
   end if;
   v_outage := millrace.explain_outage(p_job);
@@ -1802,6 +1805,9 @@ begin
   v_messages := millrace.explain_mailbox(p_job_id);
   v_found := case
     when v_job.status in ('completed', 'failed', 'cancelled') then millrace.explain_end(v_job)
+    -- Its orchestrator runs the children, too, and keeps the parent for as long.
+    when v_job.status = 'running' and v_job.open_children > 0
+      and v_job.next_run_at > millrace.now() then millrace.explain_children(v_job, p_level)
     when v_job.status = 'running' then millrace.explain_lease(v_job)
     when v_job.status <> 'pending' and v_job.next_run_at <= millrace.now()
       then millrace.explain_due(v_job)
