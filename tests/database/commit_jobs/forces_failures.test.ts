@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ClaimedJob } from "../../../supabase/functions/_shared/contracts/turn.ts";
+import type { ClaimedJob, JobCommit } from "../../../supabase/functions/_shared/contracts/turn.ts";
 import { awaitsChildren, spawnOf, startFamily } from "../../support/children.ts";
 import type { TestDatabase } from "../../support/database.ts";
 import {
