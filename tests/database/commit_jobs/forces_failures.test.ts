@@ -17,10 +17,8 @@ import { privateDatabase } from "../../support/private_database.ts";
 const file = await privateDatabase();
 const ERROR = { code: "internal", message: "it broke", retryable: false, details: null };
 
-const failure = (job: ClaimedJob, columns = {}) => ({
-  ...commitOf(job, { status: "failed", error: ERROR, ...columns }),
-  force: true,
-});
+const failure = (job: ClaimedJob, columns: Partial<JobCommit> = {}) =>
+  commitOf(job, { status: "failed", error: ERROR, force: true, ...columns });
 
 /** A parent that is held, with two children, of which nobody holds any. */
 async function heldParent(db: TestDatabase): Promise<ClaimedJob> {
