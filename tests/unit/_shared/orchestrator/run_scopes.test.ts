@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { completed } from "../../../support/manual_engine.ts";
-import { after, childrenOf, claimReplyOf, FAN, spawning } from "./families.ts";
+import { after, childrenOf, claimed, claimReplyOf, FAN, spawning } from "./families.ts";
 
 Deno.test("Run shows children what their parent was when they were started for good", async () => {
   const { engine, parent, spawn } = await spawning(FAN);
@@ -33,4 +33,19 @@ Deno.test("Run keeps the scope of children that it has started", async () => {
   assert.deepEqual(look.request.known_scopes, [`${parent.job_id}:fan:1:1`]);
   look.reply();
   await engine.end();
+});
+
+Deno.test("Run forgets the scope of children that it started ahead and could not make", async () => {
+  const { engine, parent } = await claimed(FAN);
+  const tasks = [await engine.tasks.next(), await engine.tasks.next()];
+  engine.elapsed += 20;
+  const turn = await engine.turns.next();
+  assert.equal(turn.request.spawning.length, 1);
+  engine.run.kick("start");
+  turn.reply({ spawned: [{ job_id: parent.job_id, committed: false }] });
+  const look = await engine.turns.next();
+  assert.deepEqual(look.request.known_scopes, []);
+  assert.ok(tasks.every(({ signal }) => signal.aborted));
+  look.reply();
+  await engine.done;
 });
