@@ -71,7 +71,7 @@ for (
     { action: "cancel", filter: { status: [] } },
     { action: "cancel", filter: { created_after: "yesterday" } },
     { action: "cancel", filter: {}, limit: 0 },
-    { action: "cancel", filter: {}, limit: 10_001 },
+    { action: "cancel", filter: {}, limit: 1_001 },
     { action: "cancel", filter: {}, dry_run: "yes" },
   ]
 ) {

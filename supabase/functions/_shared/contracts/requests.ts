@@ -109,7 +109,7 @@ export type EventRequest = z.infer<typeof eventRequestSchema>;
 export const BULK_ACTIONS = ["cancel", "pause", "resume", "retry"] as const;
 
 /** Most jobs of one call of `POST /jobs/bulk`. */
-export const MAX_BULK = 10_000;
+export const MAX_BULK = 1_000;
 
 /** The body of `POST /jobs/bulk`; an empty filter means all jobs, and has to be said. */
 export const bulkRequestSchema = z.strictObject({

@@ -48,7 +48,10 @@ async function follow(
       return await applySettlement(draft, outcome, sent);
     case "parked": {
       const { waiting, subscription, question } = outcome;
-      if (question !== undefined) checkResult(draft, question);
+      if (question !== undefined) {
+        const limit = draft.context.maxPayloadBytes + QUESTION_OVERHEAD;
+        checkStorable(question, limit, `What step '${checked.id}' asks`);
+      }
       draft.setWaiting(waiting);
       if (subscription !== undefined) draft.subscribe(subscription);
       if (question !== undefined) {
@@ -87,6 +90,9 @@ async function follow(
     }
   }
 }
+
+/** Room for what stands around an output that a person is to judge. */
+const QUESTION_OVERHEAD = 65_536;
 
 /** What all children of a spawn may be together, in bytes of JSON. */
 const MAX_SPAWN_BYTES = 16 * 1_048_576;

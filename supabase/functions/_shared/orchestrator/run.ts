@@ -187,10 +187,12 @@ export class Run {
     this.take(reply, batch, known);
   }
 
-  /** Whether a commit may make other jobs due: children, or the parent of one that ends. */
+  /** Whether a commit may make other jobs due: children, a parent, or whoever gets a slot. */
   private wakesOthers({ job, spawn, childMessage, reopening }: JobWrite): boolean {
-    const isChild = (this.held.get(job.job_id)?.job.parent_job_id ?? null) !== null;
-    return (isChild && job.status !== "running") ||
+    const held = this.held.get(job.job_id)?.job;
+    const isMissed = held !== undefined &&
+      (held.parent_job_id !== null || held.held_slots.length > 0);
+    return (isMissed && job.status !== "running") ||
       [spawn, childMessage, reopening].some((part) => part !== undefined);
   }
 

@@ -130,8 +130,8 @@ async function fail(
 function failureOf({ job, consumed }: JobWrite): JobWrite {
   const failure = failureWithout(job, "What the step produced could not be stored", consumed);
   // What a retry counts on: it must not make a visit anew that has its records.
-  const { visit, attempt, visits, entered_at, previous_step, events } = job.state;
-  const state = { visit, attempt, visits, entered_at, previous_step, events };
+  const { visit, attempt, visits, entered_at, previous_step, events, not_before } = job.state;
+  const state = { visit, attempt, visits, entered_at, previous_step, events, not_before };
   return { ...failure, job: { ...failure.job, state } };
 }
 

@@ -279,7 +279,7 @@ Deno.test("takeTurn() tries a turn again that takes too long though it writes no
 Deno.test("takeTurn() keeps of a job that it fails what tells its attempts apart", async () => {
   const state = {
     ...{ visit: 2, attempt: 3, visits: { one: 4 }, entered_at: 5, previous_step: "one" },
-    events: { one: 6 },
+    ...{ events: { one: 6 }, not_before: "2026-01-01T00:00:00.000Z" },
   };
   const bad = aWrite("bad");
   const rest = { checking: { output: "\u0000", since: "t" }, paused: true };
