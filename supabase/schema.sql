@@ -1523,6 +1523,8 @@ begin
       select queued.id from (
         select j.id from public.jobs j
         where j.priority = level.priority and j.queue_place is not null
+          -- Not one that was made after this claim began: it would start before it was there.
+          and j.next_run_at <= p_now
         order by j.queue_place, j.next_run_at
         limit p_limit
         for update skip locked

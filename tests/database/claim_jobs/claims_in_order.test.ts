@@ -80,3 +80,15 @@ file.test("claim_jobs() works for the service role", async (db) => {
   const jobs = await as(db, "service_role", null, (db) => claim(db));
   assert.deepEqual(jobs.map(({ user_id }) => user_id), [ALICE]);
 });
+
+file.test("claim_jobs() leaves a job that was made after it began to the next claim", async (db) => {
+  await stopClock(db, NOW);
+  await add(db, "later", {});
+  await db`update public.jobs set created_at = created_at + interval '1 millisecond',
+    next_run_at = next_run_at + interval '1 millisecond'`;
+  const [row] = await db`select queue_place is not null as queued from public.jobs`;
+  assert.equal(row?.["queued"], true);
+  assert.deepEqual(await claim(db), []);
+  await stopClock(db, "2030-01-01T12:00:00.001Z");
+  assert.equal((await claim(db)).length, 1);
+});

@@ -33,7 +33,7 @@ Deno.test("serveExecutor() names the place of what is wrong in a batch", async (
   const cases: [body: string, code: string, words: RegExp][] = [
     ["", "malformed_json", /parse the body as JSON/],
     ["{", "malformed_json", /parse the body as JSON/],
-    ["[]", "invalid_request", /the request must be an object/],
+    ["[]", "invalid_request", /the body must be an object/],
     ["{}", "invalid_request", /as 'tasks' /],
     [`{"tasks":[]}`, "invalid_request", /as 'tasks' must be >= 1/],
     [

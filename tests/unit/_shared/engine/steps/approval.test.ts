@@ -142,7 +142,7 @@ for (const key of ["title", "details", "assignees"]) {
 }
 
 Deno.test("approval: details that are too large are an error of the step", async () => {
-  const world = at({ ...step, details: "$.job_input" }, { text: "x".repeat(2_000) });
+  const world = at({ ...step, details: "$.job_input" }, { text: "x".repeat(70_000) });
   world.maxPayloadBytes = 1_500;
   await world.claim();
   assert.match(failureOf(world), /^payload_too_large: /);
