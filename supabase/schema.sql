@@ -5085,6 +5085,9 @@ begin
         wanted_slot = c.wanted_slot,
         held_slots = case when c.granted_slot is null then j.held_slots
           else array_append(j.held_slots, c.granted_slot) end,
+        -- One that was not given what it needs to begin has not begun.
+        started_at = case when c.admission is not null and c.status = 'pending' and j.run_number = 1
+          then null else j.started_at end,
         next_retry_at = c.next_retry_at,
         retry_count = c.retry_count,
         redeliveries = c.redeliveries,

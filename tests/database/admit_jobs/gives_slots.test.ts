@@ -54,6 +54,8 @@ file.test("admit_to_slots() gives as many slots as there are, by priority and ag
     [parked.status, parked.wanted_slot, parked.held_slots, parked.next_run_at, parked.lease_token],
     ["pending", "k", null, null, null],
   );
+  assert.equal(parked.started_at, null, "what has not begun has no start");
+  assert.notEqual(going.started_at, null);
 });
 
 file.test("admit_to_slots() says nothing of admission where none was asked for", async (db) => {
