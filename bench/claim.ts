@@ -1,3 +1,4 @@
+import postgres from "postgres";
 import { type Bench, type Figure, percentile, queueJobs, round } from "./support.ts";
 
 const DUE = 10_000;
@@ -85,22 +86,37 @@ async function addFinished({ sql, userId }: Bench): Promise<void> {
   });
 }
 
-/** The plan of the statement inside `claim_jobs` that finds the due jobs, under its settings. */
-async function explain({ sql }: Bench): Promise<string> {
-  return await sql.begin(async (tx) => {
-    await tx`set local enable_seqscan = off`;
-    await tx`set local enable_hashjoin = off`;
-    await tx`set local enable_mergejoin = off`;
-    const rows = await tx`
-      explain (analyze, buffers, costs off, timing off, summary off)
-      select due.id
-      from generate_series(9, 0, -1) as level (priority)
-      cross join lateral (
-        select j.id from public.jobs j
-        where j.priority = level.priority and j.next_run_at <= now()
-        order by j.next_run_at limit 100 for update skip locked
-      ) as due
-      limit 100`;
-    return rows.map((row) => row["QUERY PLAN"]).join("\n");
+/** The plan of the statement that finds the due jobs, as the claim itself runs it. */
+async function explain({ stack }: Bench): Promise<string> {
+  const plans: string[] = [];
+  const sql = postgres(stack.superuserUrl, {
+    max: 1,
+    onnotice: ({ message = "" }) => plans.push(message),
   });
+  try {
+    await sql.begin(async (tx) => {
+      await tx`load 'auto_explain'`;
+      for (const [name, value] of Object.entries(EXPLAIN)) {
+        await tx`select set_config(${name}, ${value}, true)`;
+      }
+      await tx`select millrace.due_jobs(${CLAIM}, millrace.now())`;
+      throw new Rollback();
+    });
+  } catch (error) {
+    if (!(error instanceof Rollback)) throw error;
+  } finally {
+    await sql.end();
+  }
+  const plan = plans.find((text) => text.includes("generate_series(9, 0, -1)"));
+  if (plan === undefined) throw new Error("The plan of the claim was not told");
+  return plan.slice(plan.search(/^Result|^Limit|^\s*->|InitPlan/m)).trimEnd();
 }
+
+const EXPLAIN = {
+  "auto_explain.log_min_duration": "0",
+  "auto_explain.log_nested_statements": "on",
+  "auto_explain.log_analyze": "on",
+  "auto_explain.log_buffers": "on",
+  "auto_explain.log_timing": "off",
+  "auto_explain.log_level": "notice",
+};
