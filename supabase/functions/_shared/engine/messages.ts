@@ -24,6 +24,17 @@ export interface ReadMessages {
   refusal: string | null;
 }
 
+/** What an empty mailbox holds. */
+export const NO_MESSAGES: Readonly<ReadMessages> = {
+  cancel: null,
+  retry: null,
+  pace: null,
+  paceReason: null,
+  result: null,
+  awaited: [],
+  refusal: null,
+};
+
 /** How a job is to run once more. */
 export interface RetryWish {
   /** Null: the step at which it ended. */
@@ -37,15 +48,7 @@ export interface RetryWish {
  * current is recorded as late and dropped.
  */
 export function readMessages(draft: Draft, messages: readonly Message[]): ReadMessages {
-  const read: ReadMessages = {
-    cancel: null,
-    retry: null,
-    pace: null,
-    paceReason: null,
-    result: null,
-    awaited: [],
-    refusal: null,
-  };
+  const read: ReadMessages = { ...NO_MESSAGES, awaited: [] };
   for (const message of messages) {
     draft.consume(message.id);
     readMessage(draft, message, read);

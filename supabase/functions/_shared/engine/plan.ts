@@ -5,7 +5,7 @@ import type { Decision, Effect, PlanContext, PlanEvent, SentAttempt } from "./de
 import { Draft, iso, PlanDraft } from "./draft.ts";
 import { EngineError } from "./errors.ts";
 import { currentAttempt, isFresh, isSameAttempt, type Job } from "./job.ts";
-import { type ReadMessages, readMessages } from "./messages.ts";
+import { NO_MESSAGES, type ReadMessages, readMessages } from "./messages.ts";
 import {
   advance,
   cancelJob,
@@ -135,16 +135,6 @@ async function goOn(
   if (job.redeliveries > 0) return await redeliver(draft, "its lease ran out", sent);
   return await advance(draft);
 }
-
-const NO_MESSAGES: ReadMessages = {
-  cancel: null,
-  retry: null,
-  pace: null,
-  paceReason: null,
-  result: null,
-  awaited: [],
-  refusal: null,
-};
 
 /** The attempt that was out has a result. */
 async function planResult(
