@@ -143,3 +143,15 @@ Deno.test("a function whose files change is restarted, and its requests under wa
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("a stack that stops ends the orchestrator before the functions that it calls", async () => {
+  const lines: string[] = [];
+  const answers = () => lines.filter((line) => line.includes("greet answered"));
+  {
+    await using stack = await bootFixtures({ onLog: (_source, line) => lines.push(line) });
+    const call = fetch(`${stack.functionsUrl}/workflow-orchestrator`);
+    call.then((response) => response.body?.cancel()).catch(() => {}); // ends with the stack
+    await eventually(() => Promise.resolve(answers().length >= 3 ? true : undefined));
+  }
+  assert.deepEqual(answers().filter((line) => !line.endsWith("answered 200")), []);
+});
