@@ -1,4 +1,5 @@
 import type { Place } from "./place.ts";
+import { cutText } from "./text.ts";
 
 /** One fault that a check has found: where, and a clause that says what must be otherwise. */
 export interface Problem {
@@ -14,5 +15,5 @@ const LONGEST_SHOWN = 80;
 /** A value as an error message shows it: JSON, cut where it is long. */
 export function show(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
-  return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}…`;
+  return text.length <= LONGEST_SHOWN ? text : `${cutText(text, LONGEST_SHOWN)}…`;
 }

@@ -6,6 +6,7 @@ import { assigneesRule } from "../definition/value_rules.ts";
 import { evaluationContext, type Job } from "../job.ts";
 import { ruledValue } from "../ruled_value.ts";
 import type { Parked, Settlement, StepHandler } from "./handler.ts";
+import { cutText } from "../text.ts";
 
 /** Waits for a person's decision. */
 export const approvalHandler: StepHandler<"approval"> = {
@@ -122,5 +123,5 @@ const MAX_TITLE = 200;
 
 function titleOf(value: unknown): string | null {
   if (value === null || value === undefined || value === "") return null;
-  return (typeof value === "string" ? value : JSON.stringify(value)).slice(0, MAX_TITLE);
+  return cutText(typeof value === "string" ? value : JSON.stringify(value), MAX_TITLE);
 }

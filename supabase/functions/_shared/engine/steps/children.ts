@@ -5,6 +5,7 @@ import { iso } from "../draft.ts";
 import { EngineError } from "../errors.ts";
 import type { Job } from "../job.ts";
 import type { Settlement, StepOutcome } from "./handler.ts";
+import { cutText } from "../text.ts";
 
 /** What a step starts children with. */
 export interface ChildrenWish {
@@ -73,7 +74,7 @@ export function childrenFailed(
     type: "failed",
     error: errorInfo(
       "children_failed",
-      `${count} of the children of step '${stepId}' failed${why}`.slice(0, 2_000),
+      cutText(`${count} of the children of step '${stepId}' failed${why}`, 2_000),
       {
         details: {
           failed: count,

@@ -3,6 +3,7 @@ import { errorCodeRule } from "../definition/value_rules.ts";
 import { evaluationContext } from "../job.ts";
 import { ruledValue } from "../ruled_value.ts";
 import type { StepHandler } from "./handler.ts";
+import { cutText } from "../text.ts";
 
 /** The code of a job that its definition fails without naming one. */
 const DEFAULT_CODE = "workflow.failed";
@@ -30,5 +31,5 @@ const MAX_MESSAGE = 10_000;
 
 function printed(value: unknown): string | null {
   if (value === null || value === undefined || value === "") return null;
-  return (typeof value === "string" ? value : JSON.stringify(value)).slice(0, MAX_MESSAGE);
+  return cutText(typeof value === "string" ? value : JSON.stringify(value), MAX_MESSAGE);
 }

@@ -6,6 +6,7 @@ import { itemsRule } from "../definition/value_rules.ts";
 import { ruledValue } from "../ruled_value.ts";
 import { startChildren } from "./children.ts";
 import type { StepHandler } from "./handler.ts";
+import { cutText } from "../text.ts";
 
 const SHOWN_ERRORS = 100;
 /** Characters of their messages: the rest stands in the children's rows. */
@@ -49,7 +50,7 @@ export const mapHandler: StepHandler<"map"> = {
       if (status === "completed") output[index] = result ?? null;
       else if (error !== null && errors.length < SHOWN_ERRORS) {
         const { code, message, retryable } = error;
-        errors.push({ index, error: { code, message: message.slice(0, SHOWN_TEXT), retryable } });
+        errors.push({ index, error: { code, message: cutText(message, SHOWN_TEXT), retryable } });
       }
     }
     return { type: "completed", output, errors };

@@ -5,6 +5,7 @@ import { EngineError } from "../errors.ts";
 import { evaluationContext, type Job } from "../job.ts";
 import { show } from "../problem.ts";
 import type { Settlement } from "./handler.ts";
+import { cutText } from "../text.ts";
 
 /** What came of a check of an output. */
 export interface Verdict {
@@ -96,7 +97,7 @@ function unfit(stepId: string, { notes }: Verdict): ErrorInfo {
     : `: ${typeof notes === "string" ? notes : JSON.stringify(notes)}`;
   return errorInfo(
     "validation_failed",
-    `The output of step '${stepId}' does not pass its check${why}`.slice(0, 2_000),
+    cutText(`The output of step '${stepId}' does not pass its check${why}`, 2_000),
     { details: { notes } },
   );
 }
