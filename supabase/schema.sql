@@ -423,7 +423,7 @@ CREATE UNIQUE INDEX jobs_idempotency_key_idx ON public.jobs USING btree (user_id
 CREATE INDEX jobs_parent_idx ON public.jobs USING btree (parent_job_id, parent_step_id, parent_visit, item_index) WHERE (parent_job_id IS NOT NULL);
 CREATE INDEX jobs_queue_idx ON public.jobs USING btree (priority DESC, queue_place, next_run_at) WHERE (queue_place IS NOT NULL);
 CREATE INDEX jobs_queue_of_user_idx ON public.jobs USING btree (user_id, priority, queue_place) WHERE (queue_place IS NOT NULL);
-CREATE INDEX jobs_scheduled_idx ON public.jobs USING btree (next_run_at) WHERE ((run_at IS NOT NULL) AND (started_at IS NULL) AND (queue_place IS NULL) AND (next_run_at IS NOT NULL));
+CREATE INDEX jobs_scheduled_idx ON public.jobs USING btree (next_run_at) WHERE ((run_at IS NOT NULL) AND (started_at IS NULL) AND (queue_place IS NULL) AND (held_slots IS NULL) AND (state = '{}'::jsonb) AND (next_run_at IS NOT NULL));
 CREATE INDEX jobs_timed_idx ON public.jobs USING btree (priority DESC, next_run_at) WHERE ((next_run_at IS NOT NULL) AND (queue_place IS NULL));
 CREATE INDEX jobs_user_created_idx ON public.jobs USING btree (user_id, created_at DESC, id DESC);
 CREATE INDEX jobs_user_roots_idx ON public.jobs USING btree (user_id, created_at DESC, id DESC) WHERE (parent_job_id IS NULL);
@@ -3776,7 +3776,9 @@ AS $function$
 declare
   v_ids uuid[] := array(
     select j.id from public.jobs j
+    -- Nothing of it has begun: it has no slot, nor a start within its rate.
     where j.run_at is not null and j.started_at is null and j.queue_place is null
+      and j.held_slots is null and j.state = '{}'
       and j.next_run_at <= p_now and j.status = 'pending' and j.wanted_slot is null
       and not j.wake_requested
     order by j.next_run_at limit 1000
@@ -4616,6 +4618,8 @@ begin
     insert into public.job_inbox (job_id, kind, step_id, visit, payload)
     select w.job_id, 'event', w.step_id, w.visit, jsonb_build_object('event_id', e.id,
       'position', e.position, 'name', e.name, 'key', e.key, 'payload', e.payload)
+      -- Those behind it come when this page has been looked at.
+      || case when e.number = 100 then '{"more": true}' else '{}' end::jsonb
     from jsonb_to_recordset(p_subscriptions) as s (job_id uuid, after bigint, since timestamptz)
     join public.event_waits w on w.job_id = s.job_id
     cross join lateral (
@@ -4625,7 +4629,7 @@ begin
         select j.parent_job_id from line join public.jobs j on j.id = line.id
         where j.parent_job_id is not null
       )
-      select found.* from (
+      select found.*, row_number() over (order by found.position) as number from (
         (select events.* from public.events
           where w.key is null and events.user_id = w.user_id and events.job_id is null
             and events.name = w.event and events.position > s.after
@@ -5085,8 +5089,9 @@ begin
         wanted_slot = c.wanted_slot,
         held_slots = case when c.granted_slot is null then j.held_slots
           else array_append(j.held_slots, c.granted_slot) end,
-        -- One that was not given what it needs to begin has not begun.
-        started_at = case when c.admission is not null and c.status = 'pending' and j.run_number = 1
+        -- One that was not given what it needs to begin has not begun, nor one whose time has not come.
+        started_at = case when c.status = 'pending' and j.run_number = 1
+            and (c.admission is not null or j.run_at > p_now)
           then null else j.started_at end,
         next_retry_at = c.next_retry_at,
         retry_count = c.retry_count,

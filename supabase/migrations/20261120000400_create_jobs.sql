@@ -150,7 +150,7 @@ create index jobs_queue_of_user_idx on public.jobs (user_id, priority, queue_pla
 -- Those that were to be started later, until they are in the queue.
 create index jobs_scheduled_idx on public.jobs (next_run_at)
   where run_at is not null and started_at is null and queue_place is null
-    and next_run_at is not null;
+    and held_slots is null and state = '{}' and next_run_at is not null;
 create index jobs_wanted_slot_idx on public.jobs (wanted_slot, priority desc, created_at, item_index)
   where wanted_slot is not null;
 create index jobs_user_created_idx on public.jobs (user_id, created_at desc, id desc);

@@ -311,7 +311,9 @@ as $$
 declare
   v_ids uuid[] := array(
     select j.id from public.jobs j
+    -- Nothing of it has begun: it has no slot, nor a start within its rate.
     where j.run_at is not null and j.started_at is null and j.queue_place is null
+      and j.held_slots is null and j.state = '{}'
       and j.next_run_at <= p_now and j.status = 'pending' and j.wanted_slot is null
       and not j.wake_requested
     order by j.next_run_at limit 1000

@@ -45,6 +45,8 @@ begin
     insert into public.job_inbox (job_id, kind, step_id, visit, payload)
     select w.job_id, 'event', w.step_id, w.visit, jsonb_build_object('event_id', e.id,
       'position', e.position, 'name', e.name, 'key', e.key, 'payload', e.payload)
+      -- Those behind it come when this page has been looked at.
+      || case when e.number = 100 then '{"more": true}' else '{}' end::jsonb
     from jsonb_to_recordset(p_subscriptions) as s (job_id uuid, after bigint, since timestamptz)
     join public.event_waits w on w.job_id = s.job_id
     cross join lateral (
@@ -54,7 +56,7 @@ begin
         select j.parent_job_id from line join public.jobs j on j.id = line.id
         where j.parent_job_id is not null
       )
-      select found.* from (
+      select found.*, row_number() over (order by found.position) as number from (
         (select events.* from public.events
           where w.key is null and events.user_id = w.user_id and events.job_id is null
             and events.name = w.event and events.position > s.after

@@ -52,8 +52,9 @@ begin
         wanted_slot = c.wanted_slot,
         held_slots = case when c.granted_slot is null then j.held_slots
           else array_append(j.held_slots, c.granted_slot) end,
-        -- One that was not given what it needs to begin has not begun.
-        started_at = case when c.admission is not null and c.status = 'pending' and j.run_number = 1
+        -- One that was not given what it needs to begin has not begun, nor one whose time has not come.
+        started_at = case when c.status = 'pending' and j.run_number = 1
+            and (c.admission is not null or j.run_at > p_now)
           then null else j.started_at end,
         next_retry_at = c.next_retry_at,
         retry_count = c.retry_count,

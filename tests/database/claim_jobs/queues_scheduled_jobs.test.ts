@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { TestDatabase } from "../../support/database.ts";
-import { claim, claimOne, insertJob, readJob } from "../../support/engine.ts";
+import { claim, claimOne, commit, commitOf, insertJob, readJob } from "../../support/engine.ts";
 import { privateDatabase } from "../../support/private_database.ts";
 import { ALICE, BOB, stopClock } from "../../support/seed_database.ts";
 
@@ -46,4 +46,29 @@ file.test("claim_jobs() has a scheduled job keep its priority", async (db) => {
   await stopClock(db, DUE);
   await insertJob(db);
   assert.deepEqual((await claim(db)).map(({ priority }) => priority), [9, 5]);
+});
+
+for (const columns of [{ held_slots: ["k"] }, { state: { not_before: DUE } }]) {
+  file.test(`claim_jobs() has a scheduled job with ${Object.keys(columns)} go on without the queue`, async (db) => {
+    await stopClock(db, BEFORE);
+    const id = await insertJob(db, { run_at: DUE, ...columns });
+    await stopClock(db, DUE);
+    for (let n = 0; n < 3; n++) await insertJob(db);
+    const [first, second] = await claim(db, 2);
+    assert.ok([first, second].some((job) => job?.job_id === id));
+    assert.equal((await readJob(db, id)).queue_place, null);
+  });
+}
+
+file.test("commit_jobs() has a job not begin that a message woke before its run_at", async (db) => {
+  await stopClock(db, BEFORE);
+  const id = await insertJob(db, { run_at: DUE });
+  await db`insert into public.job_inbox (job_id, kind) values (${id}, 'pause')`;
+  const woken = await claimOne(db);
+  await commit(db, [commitOf(woken, { status: "pending", next_run_at: DUE })]);
+  assert.equal((await readJob(db, id)).started_at, null);
+  await stopClock(db, DUE);
+  await claimOne(db);
+  const { started_at } = await readJob(db, id);
+  assert.equal(started_at.toISOString(), "2030-01-01T12:00:00.000Z");
 });

@@ -178,6 +178,8 @@ file.test("subscribe() gives at most 100 events at once, and the rest to the nex
   assert.equal(first.length, 100);
   const claimed = await claimOne(db);
   const consumed = claimed.messages.map(({ id }) => ({ job_id: job, id }));
+  const more = claimed.messages.map(({ payload }) => payload["more"] === true);
+  assert.deepEqual([more.indexOf(true), more.lastIndexOf(true)], [99, 99]);
   const after = await positionOf(db, Number(first.at(-1)?.[1]));
   await commit(db, [commitOf(claimed, { status: "waiting" })], {
     consumed,

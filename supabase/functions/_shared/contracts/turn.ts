@@ -13,7 +13,10 @@ export const messageSchema = z.object({
     "retry",
     /** The result of an attempt, by callback. */
     "step_result",
-    /** An event that a waiting step has asked for: `{ event_id, position, name, key, payload }`. */
+    /**
+     * An event that a waiting step has asked for: `{ event_id, position, name, key, payload }`, with
+     * `more: true` where others between it and the next one have yet to be handed over.
+     */
     "event",
     /** What a person decided: `{ approval_id, decision, by, at, notes, form }`. */
     "decision",

@@ -93,7 +93,11 @@ async function lookAtEvents(
     after = Math.max(after, Number(position));
     try {
       const settlement = await handlerOf(checked).receive?.(draft.job, checked, message);
-      if (!settlement) continue;
+      if (!settlement) {
+        // What lies behind the end of a page was not handed over, unlike what came live after it.
+        if (message.payload["more"] === true) break;
+        continue;
+      }
       draft.event("event_received", { event_id, name: waiting.event });
       noteEvents(draft, checked.id, after);
       return await applySettlement(draft, settlement, sent);

@@ -101,6 +101,25 @@ Deno.test("wait_for_event: a loop does not meet an event again on which its matc
   assert.deepEqual(world.job.state.events, { s: 3 });
 });
 
+Deno.test("wait_for_event: takes nothing from behind the end of a page, which it has yet to see", async () => {
+  const world = at({ ...step, match: "event.n > 5" });
+  await world.claim();
+  const end = event(world, 3, { n: 1 });
+  end.payload["more"] = true;
+  const decision = await world.claim([event(world, 2, { n: 1 }), end, event(world, 9, { n: 9 })]);
+  const { subscription, consumed, job } = written(decision);
+  assert.deepEqual([job.status, subscription?.after], ["waiting", 3]);
+  assert.equal(consumed.length, 3);
+});
+
+Deno.test("wait_for_event: takes the last event of a page where that one matches", async () => {
+  const world = at({ ...step, match: "event.n > 5" });
+  await world.claim();
+  const end = event(world, 3, { n: 6 });
+  end.payload["more"] = true;
+  assert.deepEqual(delivered(await world.claim([end, event(world, 9, { n: 9 })])).input, { n: 6 });
+});
+
 Deno.test("wait_for_event: an event for another visit is dropped", async () => {
   const world = at(step);
   await world.claim();
