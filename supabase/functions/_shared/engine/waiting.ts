@@ -88,14 +88,21 @@ async function lookAtEvents(
 ): Promise<Effect> {
   const checked = currentStep(draft);
   let { after } = waiting;
+  const wait = () => {
+    const { event, key } = waiting;
+    draft.setWaiting({ ...waiting, after });
+    draft.subscribe({ event, key, after, since: beganAt(draft.job) });
+    return draft.park("waiting", untilOf(waiting));
+  };
   for (const message of events) {
     const { event_id, position } = message.payload;
     after = Math.max(after, Number(position));
     try {
       const settlement = await handlerOf(checked).receive?.(draft.job, checked, message);
       if (!settlement) {
-        // What lies behind the end of a page was not handed over, unlike what came live after it.
-        if (message.payload["more"] === true) break;
+        // What lies behind the end of a page was not handed over, unlike what came live after it;
+        // it counts, whether the time is over or not.
+        if (message.payload["more"] === true) return wait();
         continue;
       }
       draft.event("event_received", { event_id, name: waiting.event });
@@ -107,12 +114,7 @@ async function lookAtEvents(
       return await failAttempt(draft, { ...sent, error: error.info });
     }
   }
-  return await expireOr(draft, waiting, sent, () => {
-    const { event, key } = waiting;
-    draft.setWaiting({ ...waiting, after });
-    draft.subscribe({ event, key, after, since: beganAt(draft.job) });
-    return draft.park("waiting", untilOf(waiting));
-  });
+  return await expireOr(draft, waiting, sent, wait);
 }
 
 /** A later visit of the step waits for a later event. */

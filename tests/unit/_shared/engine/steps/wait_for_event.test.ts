@@ -156,6 +156,17 @@ Deno.test("wait_for_event: an event that is there counts, however late it is loo
   assert.equal(delivered(await world.claim([event(world, 3, "in time")])).input, "in time");
 });
 
+Deno.test("wait_for_event: does not run out of time before it has seen the last page", async () => {
+  const world = at({ ...step, match: "event.n > 5", timeout_seconds: 60 });
+  await world.claim();
+  world.now = T0 + 99_000;
+  const end = event(world, 3, { n: 1 });
+  end.payload["more"] = true;
+  const { subscription, job } = written(await world.claim([end]));
+  assert.deepEqual([job.status, subscription?.after], ["waiting", 3]);
+  assert.deepEqual(delivered(await world.claim([event(world, 9, { n: 9 })])).input, { n: 9 });
+});
+
 for (const name of ["", null, {}, "x".repeat(201)]) {
   Deno.test(`wait_for_event: refuses the name ${JSON.stringify(name).slice(0, 20)}`, async () => {
     const world = at({ ...step, event: "$.job_input.name" }, { name });
