@@ -5,7 +5,7 @@ import { measureClaim } from "./claim.ts";
 import { measureLatency } from "./latency.ts";
 import { measureMemory } from "./memory.ts";
 import { printTable } from "./table.ts";
-import { type Figure, startBench } from "./support.ts";
+import { describeDatabase, type Figure, startBench } from "./support.ts";
 
 const { values: flags } = parseArgs({
   args: Deno.args,
@@ -18,10 +18,12 @@ const progress = (text: string) => {
 
 const figures: Record<string, Figure[]> = {};
 let plan = "";
+let database = "";
 
 {
   progress("latency: 100 jobs of three steps, one at a time");
   await using bench = await startBench({ cron: false });
+  database = await describeDatabase(bench);
   figures["Latency on the idle stack"] = await measureLatency(bench);
 }
 {
@@ -47,7 +49,7 @@ const machine = {
   cores: navigator.hardwareConcurrency,
   os: `${Deno.build.os} ${Deno.build.arch}`,
   deno: Deno.version.deno,
-  postgres: "17.10, embedded, fsync and synchronous_commit on",
+  postgres: database,
 };
 // deno-lint-ignore no-console -- the result of this command
 const print = console.log;

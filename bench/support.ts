@@ -39,6 +39,13 @@ export async function startBench(options: { cron?: boolean } = {}): Promise<Benc
   };
 }
 
+/** The database's version, and the settings on which its speed at commits depends. */
+export async function describeDatabase({ sql }: Bench): Promise<string> {
+  const [row] = await sql`select current_setting('server_version') as version,
+    current_setting('fsync') as fsync, current_setting('synchronous_commit') as synchronous`;
+  return `${row?.version}, embedded, fsync ${row?.fsync}, synchronous_commit ${row?.synchronous}`;
+}
+
 const echo = (input: string, next: string | null) => ({
   transformer_id: "echo-transformer",
   input_map: { data: input },

@@ -125,7 +125,7 @@ export async function createAuthTables(databaseUrl: string): Promise<void> {
 const answered = new WeakSet<Error>();
 // deno-lint-ignore no-console -- there is no other way to keep the library from writing to it
 const print = console.error;
-// deno-lint-ignore no-console -- as above
+// deno-lint-ignore no-console -- it is replaced, to keep back what has been answered
 console.error = (...what) => {
   const [first] = what;
   const isAnswered = first instanceof Error && answered.has(first);

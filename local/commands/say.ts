@@ -6,6 +6,6 @@ export function say(line: string): void {
 
 /** Writes a line of what the command was asked for to standard output. */
 export function print(line: string): void {
-  // deno-lint-ignore no-console -- as above
+  // deno-lint-ignore no-console -- results may be piped
   console.log(line);
 }
